@@ -1,0 +1,32 @@
+"""ncodec: an image codec for pictures that carry noise.
+
+>>> data = ncodec.encode(picture, quality=3)         # numpy array or Pillow image -> bytes of an .ncd file
+>>> noisy = ncodec.decode(data)                      # the picture as it was
+>>> clean = ncodec.decode(data, denoise=True)        # the picture without its noise
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from ncodec.errors import NcodecError
+
+if TYPE_CHECKING:
+    from ncodec.api import decode, decode_image, encode
+
+__all__ = ["NcodecError", "__version__", "decode", "decode_image", "encode"]
+
+
+def __getattr__(name: str) -> Any:
+    """`encode` and `decode` load torch, so they are loaded when they are first asked for."""
+    if name in {"encode", "decode", "decode_image"}:
+        from ncodec import api
+
+        return getattr(api, name)
+    if name == "__version__":
+        try:
+            return metadata.version("ncodec")
+        except metadata.PackageNotFoundError:
+            return "0+source"
+    raise AttributeError(f"module ncodec has no attribute {name}")

@@ -1,0 +1,111 @@
+"""`ncodec.encode` and `ncodec.decode` on numpy arrays and Pillow images."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ncodec import codec
+from ncodec.container import QUALITIES, dump, parse
+from ncodec.device import choose_device, transform_dtype
+from ncodec.errors import RequestError
+from ncodec.picture import Picture, from_any, to_array, to_image
+from ncodec.weights import Models
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+
+def encode(
+    picture: np.ndarray | Image.Image,
+    quality: int = 3,
+    *,
+    noise_quality: int | str | None = None,
+    model: str | Path = "base",
+    device: str = "auto",
+) -> bytes:
+    """Picture -> bytes of an .ncd file.
+
+    Args:
+        picture: uint8 [H, W] or [H, W, C], C = 1 gray, 2 gray + alpha, 3 RGB, 4 RGBA; or a Pillow image, whose ICC
+            profile and EXIF are kept.
+        quality: 1 (smallest) ... 8 (best), of the denoised picture.
+        noise_quality: the same for the noise and fine detail on top of it; None takes `quality`; "off" leaves the
+            enhancement layer out, and the file then decodes only denoised.
+        model: name of a released model, or path of a weights file.
+        device: "auto", "cpu", "cuda" or "cuda:n".
+
+    Raises:
+        ImageError: the picture is not of a kind that is coded.
+        RequestError: a quality or device is out of range.
+        ModelError: the model is unknown or damaged.
+    """
+    source = from_any(picture)
+    layers = (_quality(quality), _noise_quality(noise_quality, quality))
+    return dump(codec.encode(source, _models(device, ()).by_name(str(model)), *layers))
+
+
+def decode(
+    data: bytes,
+    denoise: bool | float = False,
+    *,
+    grain: bool = False,
+    models: tuple[str | Path, ...] = (),
+    device: str = "auto",
+) -> np.ndarray:
+    """Bytes of an .ncd file -> uint8 [H, W] for gray, else [H, W, C], alpha last. The mirror of `encode`.
+
+    Args:
+        data: the file.
+        denoise: False or 0 for the picture as it was, True or 1 for the denoised one, or a strength between.
+        grain: the denoised picture with synthetic noise of the stored parameters instead.
+        models: weights files of your own, beside the released ones.
+        device: "auto", "cpu", "cuda" or "cuda:n".
+
+    Raises:
+        FormatError: not an .ncd file, or damaged.
+        RequestError: the file lacks the layer that is asked for, or an argument is out of range.
+        ModelError: the model of the file is not here.
+        DriftError: this machine decodes other symbols than were coded.
+    """
+    return to_array(_decode(data, denoise, grain, models, device))
+
+
+def decode_image(
+    data: bytes,
+    denoise: bool | float = False,
+    *,
+    grain: bool = False,
+    models: tuple[str | Path, ...] = (),
+    device: str = "auto",
+) -> Image.Image:
+    """As `decode`, to a Pillow image that carries the ICC profile and EXIF in its `info`."""
+    return to_image(_decode(data, denoise, grain, models, device))
+
+
+def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str | Path, ...], device: str) -> Picture:
+    strength = float(denoise)
+    if not 0 <= strength <= 1:
+        raise RequestError(f"denoise must be a strength in 0..1, not {denoise}")
+    box = parse(data)
+    return codec.decode(box, _models(device, tuple(map(Path, models))), 1.0 if grain else strength, grain)
+
+
+@lru_cache(maxsize=4)
+def _models(device: str, extra: tuple[Path, ...]) -> Models:
+    place = choose_device(device)
+    return Models(place, transform_dtype(place), extra)
+
+
+def _quality(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= QUALITIES:
+        raise RequestError(f"quality must be an integer in 1..{QUALITIES}, not {value!r}")
+    return value
+
+
+def _noise_quality(value: int | str | None, quality: int) -> int | None:
+    if value is None:
+        return _quality(quality)
+    return None if value == "off" else _quality(value)

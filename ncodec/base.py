@@ -1,0 +1,203 @@
+"""The base layer: clean-picture latents <-> the hyperprior and latents sections of a file.
+
+Integers go from the networks to the entropy coder and back; nothing else chooses a table. Encoder and decoder walk
+through one function (`_code_latents`), so they cannot disagree about the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncodec.container import SLICE_PIXELS
+from ncodec.entropy import Decoder, Encoder, symbols_crc
+from ncodec.errors import DriftError, FormatError
+from ncodec.nets.architecture import HYPER_STRIDE, LATENT_STRIDE
+from ncodec.nets.exact import FEATURE_BITS
+from ncodec.nets.model import Model
+from ncodec.nets.prior import (
+    CONTEXT_HALO,
+    FEATURE_HALO,
+    SYMBOL_MAX,
+    decoded,
+    place_step,
+    split_step,
+)
+from ncodec.nets.windows import Window, windows
+from ncodec.streams import pack_streams, unpack_streams
+
+SLICE_LATENTS = SLICE_PIXELS // LATENT_STRIDE
+SLICE_HYPER = SLICE_PIXELS // HYPER_STRIDE
+HYPER_PER_LATENT = HYPER_STRIDE // LATENT_STRIDE
+
+CodeStep = Callable[[int, Window, Tensor, np.ndarray], np.ndarray]
+"""(step 0 or 1, slice, mean float64 [h, w, latent / 2], rows uint8 [n]) -> symbols int16 [n]."""
+
+
+@dataclass(frozen=True)
+class BaseLayer:
+    """An encoded base layer.
+
+    Attributes:
+        hyperprior, latents: payloads of the two sections.
+        y_hat: float32 [ceil(H/16), ceil(W/16), latent], the latents as every decoder will have them.
+    """
+
+    hyperprior: bytes
+    latents: bytes
+    y_hat: Tensor
+
+
+@torch.inference_mode()
+def encode_base(model: Model, pixels: Tensor, quality: int) -> BaseLayer:
+    """Picture uint8 [H, W, 1 or 3] -> latents -> symbols -> section payloads."""
+    y = model.transforms.analyse(pixels, quality)
+    z = model.transforms.hyper_analyse(y)
+    hyperprior = _encode_hyper(model, z.cpu().numpy())
+    encoders: list[Encoder] = []
+    crc = 0
+
+    def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
+        nonlocal crc
+        symbols = _quantise(y, step, window, mean)
+        symbols[~model.latent_tables.is_coded[rows]] = 0
+        crc = symbols_crc(symbols, crc)
+        encoders.append(Encoder(model.latent_tables))
+        encoders[-1].push(symbols, rows)
+        return symbols
+
+    _code_latents(model, z, y, code)
+    return BaseLayer(hyperprior, pack_streams(crc, [encoder.finish() for encoder in encoders]), y)
+
+
+@torch.inference_mode()
+def decode_base(model: Model, hyperprior: bytes, latents: bytes, height: int, width: int) -> Tensor:
+    """Section payloads -> symbols -> latents float32 [ceil(height/16), ceil(width/16), latent].
+
+    Raises:
+        FormatError: a payload breaks a rule of the format.
+        DriftError: the streams are fine, but this machine decoded other symbols than were coded.
+    """
+    rows, columns = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
+    y_hat = torch.zeros(rows, columns, model.arch.latent, device=model.device)
+    z = torch.from_numpy(_decode_hyper(model, hyperprior, height, width)).to(model.device)
+    count = sum(1 for _ in windows(rows, columns, SLICE_LATENTS))
+    claimed, streams = unpack_streams(latents, 2 * count, "latents")
+    stream = iter(streams)
+    crc = 0
+
+    def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
+        nonlocal crc
+        decoder = Decoder(next(stream), model.latent_tables)
+        symbols = decoder.pop(rows)
+        decoder.close()
+        crc = symbols_crc(symbols, crc)
+        return symbols
+
+    try:
+        _code_latents(model, z, y_hat, code)
+    except FormatError as err:  # the section's own checksum was right, so the stream is what the encoder wrote
+        raise DriftError(_drift("latents")) from err
+    if crc != claimed:
+        raise DriftError(_drift("latents"))
+    return y_hat
+
+
+@torch.inference_mode()
+def coded_symbols(model: Model, y: Tensor, z: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(symbols, rows) of every step as the encoder meets them, symbols of rows that are not coded included.
+
+    For calibrating tables and for measuring; `y` float32 and `z` int16 as the analysis gives them, `y` is overwritten.
+    """
+    steps: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
+        steps.append((_quantise(y, step, window, mean), rows))
+        return steps[-1][0]
+
+    _code_latents(model, z, y, code)
+    return steps
+
+
+def _quantise(y: Tensor, step: int, window: Window, mean: Tensor) -> np.ndarray:
+    residual = split_step(y[window.core], step) - mean.mul(2.0**-FEATURE_BITS)
+    return residual.round_().clamp_(-SYMBOL_MAX, SYMBOL_MAX).to(torch.int16).cpu().numpy().reshape(-1)
+
+
+def _code_latents(model: Model, z: Tensor, y: Tensor, code: CodeStep) -> None:
+    """Both steps of all slices: `code` turns parameters into symbols, `y` is overwritten with decoded latents."""
+    features = _features(model, z, y.shape[0], y.shape[1])
+    for step in (0, 1):
+        for window in windows(y.shape[0], y.shape[1], SLICE_LATENTS, CONTEXT_HALO):
+            if step == 0:
+                mean, rows = model.prior.step1(features[window.core].double())
+            else:
+                mean, rows = _step2(model, features, y, window)
+            symbols = code(step, window, mean, rows.cpu().numpy().reshape(-1))
+            values = decoded(mean, torch.from_numpy(symbols).to(mean.device).view(mean.shape))
+            place_step(y[window.core], values.mul_(2.0**-FEATURE_BITS).float(), step)
+
+
+def _step2(model: Model, features: Tensor, y: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """Parameters of step 2 inside a slice; its surroundings are seen, but of them too only the latents of step 1."""
+    top, left = window.outer_rows.start, window.outer_columns.start
+    outer = y[window.outer]
+    first = torch.zeros_like(outer, dtype=torch.float64)
+    place_step(first, split_step(outer, top + left).double().mul_(1 << FEATURE_BITS), top + left)
+    mean, rows = model.prior.step2(features[window.outer].double(), first, top, left)
+    return mean[window.inner()], rows[window.inner()]
+
+
+def _features(model: Model, z: Tensor, height: int, width: int) -> Tensor:
+    """Hyper-latents -> features float32 integers [height, width, entropy], slice by slice."""
+    out = torch.empty(height, width, model.arch.entropy, device=z.device)
+    for window in windows(z.shape[0], z.shape[1], SLICE_HYPER, FEATURE_HALO):
+        part = model.prior.features(z[window.outer])[window.inner(HYPER_PER_LATENT)]
+        place = out[window.rows.scaled(HYPER_PER_LATENT), window.columns.scaled(HYPER_PER_LATENT)]
+        place.copy_(part[: place.shape[0], : place.shape[1]])
+    return out
+
+
+def _encode_hyper(model: Model, z: np.ndarray) -> bytes:
+    """int16 [h, w, hyper] -> payload of the hyperprior section, one stream a slice."""
+    crc, streams = 0, []
+    for symbols, rows in _hyper_slices(model, z):
+        crc = symbols_crc(symbols, crc)
+        encoder = Encoder(model.hyper_tables)
+        encoder.push(symbols.reshape(-1), rows)
+        streams.append(encoder.finish())
+    return pack_streams(crc, streams)
+
+
+def _decode_hyper(model: Model, payload: bytes, height: int, width: int) -> np.ndarray:
+    """The mirror of `_encode_hyper`: int16 [ceil(height/64), ceil(width/64), hyper]."""
+    z = np.zeros((-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), model.arch.hyper), np.int16)
+    slices = list(_hyper_slices(model, z))
+    claimed, streams = unpack_streams(payload, len(slices), "hyperprior")
+    crc = 0
+    for (symbols, rows), stream in zip(slices, streams, strict=True):
+        decoder = Decoder(stream, model.hyper_tables)
+        symbols[:] = decoder.pop(rows).reshape(symbols.shape)
+        decoder.close()
+        crc = symbols_crc(symbols, crc)
+    if crc != claimed:
+        raise DriftError(_drift("hyper-latents"))
+    return z
+
+
+def _hyper_slices(model: Model, z: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(view [h, w, hyper], table rows [h * w * hyper]) of each slice: the row is the channel."""
+    for window in windows(z.shape[0], z.shape[1], SLICE_HYPER):
+        part = z[window.core]
+        yield part, np.tile(np.arange(model.arch.hyper, dtype=np.uint8), part.shape[0] * part.shape[1])
+
+
+def _drift(what: str) -> str:
+    return (
+        f"this machine decoded other {what} than the encoder coded, although the file is undamaged: "
+        "please report it with your torch version and processor"
+    )

@@ -1,0 +1,135 @@
+"""Going through the files of one command: on past bad ones, with a summary for each good one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from ncodec.cli.exits import DISK_OR_BUG, BatchError, Failure, failure
+from ncodec.cli.files import STDOUT, STREAM, check_source, check_target, write
+from ncodec.cli.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a command behaves, from its options.
+
+    Attributes:
+        force: replace outputs that are there.
+        quiet: no summaries.
+        as_json: summaries are JSON objects on standard output.
+        talks: what it says is its product, on standard output (`info`).
+    """
+
+    force: bool = False
+    quiet: bool = False
+    as_json: bool = False
+    talks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What became of one file.
+
+    Attributes:
+        data: to be written.
+        line: the summary for people.
+        record: the summary for programs, of JSON types.
+        complaint: an error that does not stand in the way of the summary, but makes the file a bad one.
+    """
+
+    data: bytes
+    line: str
+    record: dict[str, Any]
+    complaint: Exception | None = None
+
+
+def run(jobs: list[Job], work: Callable[[Job], Product], manners: Manners) -> None:
+    """Do all jobs, write their products, say their summaries; then the sentences of those that failed.
+
+    Raises:
+        BatchError: at least one did. Its status is theirs if they share one.
+        click.UsageError: JSON and the product would share standard output.
+    """
+    if manners.as_json and any(job.target == STREAM for job in jobs):
+        raise click.UsageError("--json needs standard output, which carries the product: say -o FILE")
+    failures: list[Failure] = []
+    try:
+        with _progress(jobs, manners) as tick:
+            for job in jobs:
+                failures += _attempt(job, work, manners)
+                tick(job.name)
+    finally:  # also when it is interrupted, or ends with a bug
+        for failed in failures:
+            complain(failed.sentence)
+    if failures:
+        if len(jobs) > 1:
+            complain(f"{len(failures)} of {len(jobs)} files failed")
+        statuses = {failed.status for failed in failures}
+        raise BatchError(statuses.pop() if len(statuses) == 1 else DISK_OR_BUG)
+
+
+def complain(sentence: str) -> None:
+    """An error, on stderr."""
+    with suppress(OSError):  # nobody left to tell
+        click.echo(f"ncodec: error: {sentence}", err=True)
+
+
+def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners) -> list[Failure]:
+    try:
+        check_source(job.source)
+        if job.target:
+            check_target(job.target, force=manners.force, makes_folder=job.makes_folder)
+        product = work(job)
+        if job.target:
+            write(job.target, product.data, force=manners.force, makes_folder=job.makes_folder)
+        _summarise(job, product, manners)
+        if product.complaint:
+            raise product.complaint
+    except BrokenPipeError:
+        raise
+    except Exception as err:
+        failed = failure(err, job.name)
+        if failed is None:  # a bug, or the end of the whole batch
+            raise
+        return [failed]
+    return []
+
+
+def _summarise(job: Job, product: Product, manners: Manners) -> None:
+    if manners.as_json:
+        _say(json.dumps({"input": job.source} | ({"output": job.target} if job.target else {}) | product.record))
+    elif manners.talks:
+        _say(product.line)
+    elif not manners.quiet and job.target != STREAM:
+        with suppress(OSError):
+            click.echo(product.line, err=True)
+
+
+def _say(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        raise OSError(err.errno, err.strerror, STDOUT) from err
+
+
+@contextmanager
+def _progress(jobs: list[Job], manners: Manners) -> Iterator[Callable[[str], None]]:
+    """Gives the function to call after each file, with its name. Draws a bar only for people who watch."""
+    watched = sys.stderr is not None and sys.stderr.isatty() and not manners.quiet
+    shares_terminal = manners.as_json and sys.stdout is not None and sys.stdout.isatty()
+    if len(jobs) < 2 or not watched or manners.talks or shares_terminal:
+        yield lambda name: None
+        return
+    from ncodec.cli.progress import bar
+
+    with bar(len(jobs)) as tick:
+        yield tick

@@ -1,0 +1,100 @@
+"""`ncodec decode`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from ncodec.cli import options
+from ncodec.cli.batch import Manners, Product, run
+from ncodec.cli.compute import Networks
+from ncodec.cli.jobs import NCD, Job, Kind, plan
+from ncodec.errors import ModelError
+
+_KIND = Kind(reads=NCD, ending=".png")
+
+
+@click.command(cls=options.OptionalStrength, short_help="Decode .ncd files, plain or denoised.")
+@options.inputs("FILES...")
+@options.output("PNG file or folder to write, - for standard output.  [default: .png files beside the inputs]")
+@click.option(
+    "--denoise",
+    type=options.Strength(),
+    metavar="[STRENGTH]",
+    help="Without the noise, or with part of it: STRENGTH 0 to 1. A number right after --denoise is the strength.",
+)
+@click.option("--grain", is_flag=True, help="Denoised, with synthetic noise like the input's: not a reconstruction.")
+@click.option("--head", metavar="NAME", help="Another synthesis of the denoised picture.")
+@click.option("--model", "extra", multiple=True, metavar="PATH", help="Weights file of your own; may be repeated.")
+@options.compute
+@options.manners
+def decode(
+    inputs: tuple[str, ...],
+    output: str | None,
+    denoise: float | None,
+    grain: bool,
+    head: str | None,
+    extra: tuple[str, ...],
+    device: str,
+    threads: int | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Decode .ncd files to PNG pictures: as they were, or with --denoise without their noise.
+
+    FILES are files, folders (all .ncd files in them), or - for standard input, whose picture goes to standard output.
+    """
+    if grain and denoise not in (None, 1):
+        raise click.UsageError("--grain goes with the whole --denoise, not with part of it")
+    if head is not None:
+        _refuse_head(head)
+    strength = 1.0 if grain else denoise or 0.0
+    networks = Networks(device, threads, extra)
+
+    def work(job: Job) -> Product:
+        return _decode(job, networks, strength, grain)
+
+    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
+
+
+def _decode(job: Job, networks: Networks, strength: float, grain: bool) -> Product:
+    from ncodec.cli import report
+    from ncodec.cli.files import read
+    from ncodec.container import parse
+    from ncodec.picture import save_png
+
+    box = parse(read(job.source))
+    models = networks.models
+    from ncodec import codec  # with torch: after what can fail without
+
+    begin = time.perf_counter()
+    picture = codec.decode(box, models, strength, grain)
+    time_s = time.perf_counter() - begin
+    record = {
+        "width": picture.width,
+        "height": picture.height,
+        "channels": picture.pixels.shape[2],
+        "has_alpha": picture.alpha is not None,
+        "strength": strength,
+        "grain": grain,
+        "time_s": round(time_s, 3),
+    }
+    return Product(save_png(picture), report.picture(job.target, picture, _what(strength, grain), time_s), record)
+
+
+def _what(strength: float, grain: bool) -> str:
+    if grain:
+        return "denoised, with synthetic grain"
+    if strength == 1:
+        return "denoised"
+    return f"denoised by {strength:g}" if strength else "plain"
+
+
+def _refuse_head(name: str) -> None:
+    """No release has a further synthesis head yet; the manifest has a place for them."""
+    from ncodec.weights import releases
+
+    known = ", ".join(sorted({row.name for row in releases() if row.kind == "head"})) or "none is released yet"
+    raise ModelError(f"there is no synthesis head {name} here: {known}")

@@ -1,0 +1,79 @@
+"""`ncodec encode`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+import click
+
+from ncodec.cli import options
+from ncodec.cli.batch import Manners, Product, run
+from ncodec.cli.compute import Networks
+from ncodec.cli.jobs import PICTURES, Job, Kind, plan
+from ncodec.container import QUALITIES
+
+_KIND = Kind(reads=PICTURES, ending=".ncd")
+
+
+@click.command()
+@options.inputs("PICTURES...")
+@options.output("File or folder to write, - for standard output.  [default: .ncd files beside the pictures]")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, QUALITIES),
+    default=3,
+    show_default=True,
+    help="1 smallest file, 8 best picture.",
+)
+@click.option(
+    "--noise-quality",
+    type=options.NoiseQuality(),
+    metavar="1-8|off",
+    help="Quality of the noise and fine detail; off: the files decode denoised only.  [default: as --quality]",
+)
+@click.option("--model", default="base", show_default=True, metavar="NAME|PATH", help="A release, or a weights file.")
+@options.compute
+@options.manners
+def encode(
+    inputs: tuple[str, ...],
+    output: str | None,
+    quality: int,
+    noise_quality: int | None,
+    model: str,
+    device: str,
+    threads: int | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Encode pictures to .ncd files.
+
+    PICTURES are files, folders (all pictures in them), or - for standard input, whose file goes to standard output.
+    """
+    networks = Networks(device, threads)
+    noise = (quality if noise_quality is None else noise_quality) or None
+
+    def work(job: Job) -> Product:
+        return _encode(job, networks, model, quality, noise)
+
+    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
+
+
+def _encode(job: Job, networks: Networks, name: str, quality: int, noise_quality: int | None) -> Product:
+    from ncodec.cli import report
+    from ncodec.cli.files import read
+    from ncodec.container import dump
+    from ncodec.info import describe
+    from ncodec.picture import load
+
+    picture = load(read(job.source))
+    model = networks.model(name)
+    from ncodec import codec  # with torch: after what can fail without
+
+    begin = time.perf_counter()
+    box = codec.encode(picture, model, quality, noise_quality)
+    data = dump(box)
+    time_s = time.perf_counter() - begin
+    info = describe(box, len(data))
+    return Product(data, report.encoded(job.target, info, time_s), asdict(info) | {"time_s": round(time_s, 3)})

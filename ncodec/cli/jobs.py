@@ -1,0 +1,168 @@
+"""Inputs and `-o` -> which file is read and which is written, decided before any work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ncodec.cli.exits import shown
+from ncodec.cli.files import STDIN, STREAM, refuse_terminal
+from ncodec.errors import RequestError
+
+PICTURES = frozenset(
+    ".png .jpg .jpeg .webp .avif .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .tga .jp2".split()  # noqa: SIM905
+)
+"""Suffixes of the files that are taken from a folder; a file that is named itself may have any."""
+NCD = frozenset({".ncd"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a command reads and writes.
+
+    Attributes:
+        reads: suffixes, in lower case, of its inputs in folders.
+        ending: of an output's name, put to the input's stem: `.ncd`, `-noisy.png`.
+    """
+
+    reads: frozenset[str]
+    ending: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """Of what it writes."""
+        return Path("x" + self.ending).suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file's work. `target` is empty if nothing is written; `makes_folder`: the folders above it are made."""
+
+    source: str
+    target: str = ""
+    makes_folder: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the input, for people."""
+        return STDIN if self.source == STREAM else self.source
+
+
+def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
+    """What a command has to do, in order.
+
+    Args:
+        inputs: files, folders, or `-` alone.
+        output: `-o`: None for beside the input.
+        kind: of the command.
+
+    Raises:
+        click.UsageError: inputs and output contradict each other, or something would be overwritten.
+        RequestError: a folder holds no file of the kind.
+    """
+    names = [_plain(name) for name in inputs]
+    output = None if output is None else _plain(output)
+    found = _find(names, kind.reads)
+    single = len(found) == 1 and not Path(names[0]).is_dir()
+    if output == STREAM or (output is None and STREAM in names):
+        if not single:
+            raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
+        refuse_terminal()
+        return [Job(found[0][0], STREAM)]
+    if single and output is not None and not _is_folder(output):
+        _check_suffix(output, kind)
+        jobs = [Job(found[0][0], output)]
+    else:
+        if output is not None and not _is_folder(output) and (Path(output).exists() or _suffix(output) == kind.suffix):
+            raise click.UsageError(f"{shown(output)} is a file: several inputs, and those of a folder, need a folder")
+        jobs = [_into(output, source, place, kind) for source, place in found]
+    _check_targets(jobs)
+    return jobs
+
+
+def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
+    """As `plan`, for a command that writes nothing."""
+    return [Job(source) for source, _ in _find([_plain(name) for name in inputs], reads)]
+
+
+def _plain(name: str) -> str:
+    return STREAM if name in ("/dev/stdin", "/dev/stdout") else name
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def _find(names: list[str], suffixes: frozenset[str]) -> list[tuple[str, Path]]:
+    """(source, its place in the output folder) of all inputs; folders are searched, in order of their names."""
+    if STREAM in names:
+        if len(names) > 1:
+            raise click.UsageError("standard input (-) goes alone, without other files")
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise click.UsageError("standard input is a terminal: name a file, or pipe one in")
+        return [(STREAM, Path("stdin"))]
+    found: list[tuple[str, Path]] = []
+    for name in names:
+        if Path(name).is_dir():
+            found += _search(Path(name), suffixes)
+        else:
+            found.append((name, Path(Path(name).name)))
+    return found
+
+
+def _search(folder: Path, suffixes: frozenset[str]) -> list[tuple[str, Path]]:
+    def stop(err: OSError) -> None:
+        raise err
+
+    found: list[tuple[str, Path]] = []
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(parent, name) for name in files if not name.startswith("."))
+        found += [(str(path), path.relative_to(folder)) for path in paths if path.suffix.lower() in suffixes]
+    if not found:
+        raise RequestError(f"{folder}: the folder holds no {' '.join(sorted(suffixes))} file")
+    return sorted(found, key=lambda pair: pair[1].parts)
+
+
+def _into(output: str | None, source: str, place: Path, kind: Kind) -> Job:
+    """The default name, beside the source or at its place in the output folder."""
+    name = place.stem + kind.ending
+    if output is None:
+        return Job(source, str(Path(source).with_name(name)))
+    return Job(source, str(Path(output) / place.parent / name), makes_folder=True)
+
+
+def _suffix(output: str) -> str:
+    return Path(output).suffix.lower()
+
+
+def _check_suffix(output: str, kind: Kind) -> None:
+    suffix = _suffix(output)
+    other = suffix != kind.suffix and (kind.suffix == ".png" or suffix in PICTURES)
+    if suffix and other and not (Path(output).exists() and not Path(output).is_file()):
+        raise click.UsageError(f"{shown(output)}: only {kind.suffix} files can be written here, not {suffix}")
+
+
+def _check_targets(jobs: list[Job]) -> None:
+    sources = {_identity(job.source) for job in jobs} - {None}
+    writers: dict[str, str] = {}
+    for job in jobs:
+        if _identity(job.target) in sources:
+            raise click.UsageError(f"{shown(job.target)} is an input: it will not be replaced; say -o")
+        real = os.path.realpath(job.target)
+        if real in writers:
+            both = f"{shown(writers[real])} and {shown(job.source)}"
+            raise click.UsageError(f"{both} would both write {shown(job.target)}")
+        writers[real] = job.source
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What a regular file is, whatever its names; None if there is no such file."""
+    if not Path(path).is_file():
+        return None
+    found = Path(path).stat()
+    return found.st_dev, found.st_ino

@@ -1,0 +1,93 @@
+"""Options that several commands share, and the kinds of values that click does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ncodec.container import QUALITIES
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def inputs(metavar: str) -> Decorator:
+    """The files and folders of a command."""
+    return click.argument("inputs", nargs=-1, required=True, metavar=metavar, type=click.Path(allow_dash=True))
+
+
+def output(what: str) -> Decorator:
+    """Where the product goes."""
+    return click.option("-o", "--output", metavar="OUT", type=click.Path(allow_dash=True), help=what)
+
+
+def manners(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--force, --quiet, --json."""
+    force = click.option("--force", is_flag=True, help="Replace outputs that exist already.")
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file on standard output.")
+    return force(quiet(as_json(command)))
+
+
+def compute(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--device, --threads."""
+    threads = click.option("--threads", type=click.IntRange(1), help="Processor threads.  [default: one per core]")
+    device = click.option(
+        "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:N."
+    )
+    return device(threads(command))
+
+
+class NoiseQuality(click.ParamType):
+    """1 ... 8, or `off`, which becomes 0."""
+
+    name = "noise quality"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Raises click.BadParameter."""
+        if value == "off":
+            return 0
+        return click.IntRange(1, QUALITIES).convert(value, param, ctx)
+
+
+class Strength(click.ParamType):
+    """A number from 0 to 1."""
+
+    name = "strength"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises click.BadParameter."""
+        try:
+            strength = float(value)
+        except ValueError:
+            strength = -1.0
+        if not 0 <= strength <= 1:  # NaN fails too
+            self.fail(f"{value} is not a number from 0 to 1", param, ctx)
+        return strength
+
+
+class OptionalStrength(click.Command):
+    """A command whose --denoise takes a value only where a number follows; click would take a file's name for it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Rewrite `--denoise` to `--denoise=STRENGTH`."""
+        return super().parse_args(ctx, with_strength(args))
+
+
+def with_strength(args: list[str]) -> list[str]:
+    """`--denoise 0.6 FILE` -> `--denoise=0.6 FILE`; `--denoise FILE` -> `--denoise=1 FILE`."""
+    out: list[str] = []
+    k = 0
+    while k < len(args) and args[k] != "--":
+        arg = args[k]
+        k += 1
+        if arg == "--denoise":
+            has_value = k < len(args) and _NUMBER.fullmatch(args[k]) is not None
+            arg = f"--denoise={args[k] if has_value else 1}"
+            k += has_value
+        out.append(arg)
+    return out + args[k:]

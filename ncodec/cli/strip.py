@@ -1,0 +1,41 @@
+"""`ncodec strip`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+import click
+
+from ncodec.cli import options
+from ncodec.cli.batch import Manners, Product, run
+from ncodec.cli.files import read
+from ncodec.cli.jobs import NCD, Job, Kind, plan
+from ncodec.container import Tag, dump, parse
+
+_KIND = Kind(reads=NCD, ending="-base.ncd")
+
+
+@click.command(short_help="Cut the noise out of .ncd files.")
+@options.inputs("FILES...")
+@options.output("File or folder to write, - for standard output.  [default: NAME-base.ncd beside the inputs]")
+@options.manners
+def strip(inputs: tuple[str, ...], output: str | None, force: bool, quiet: bool, as_json: bool) -> None:
+    """Cut the noise (the enhancement layer) out of .ncd files, without decoding them.
+
+    What is left decodes with --denoise or --grain, to the same picture as before. FILES are files, folders (all .ncd
+    files in them), or - for standard input.
+    """
+    run(plan(inputs, output, _KIND), _strip, Manners(force, quiet, as_json))
+
+
+def _strip(job: Job) -> Product:
+    from ncodec.cli import report
+    from ncodec.info import describe
+
+    begin = time.perf_counter()
+    box = parse(read(job.source)).without(Tag.ENHANCEMENT)
+    data = dump(box)
+    time_s = time.perf_counter() - begin
+    info = describe(box, len(data))
+    return Product(data, report.encoded(job.target, info, time_s), asdict(info) | {"time_s": round(time_s, 3)})

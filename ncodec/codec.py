@@ -1,0 +1,115 @@
+"""encode and decode: the whole data flow, one above the other."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+
+from ncodec.base import decode_base, encode_base
+from ncodec.container import Container, Header, Section, Tag
+from ncodec.errors import FormatError, RequestError
+from ncodec.nets.architecture import LAMBDAS
+from ncodec.nets.model import Model
+from ncodec.noise import Noise, add_noise, estimate_noise
+from ncodec.picture import Picture, pack_alpha, unpack_alpha
+from ncodec.residual import add_residual, encode_residual
+from ncodec.weights import Models
+
+MAX_METADATA_BYTES = 1 << 26
+"""Neither ICC profile nor EXIF unpacks to more."""
+
+
+def encode(picture: Picture, model: Model, quality: int, noise_quality: int | None) -> Container:
+    """Picture -> base layer -> enhancement layer -> sections.
+
+    Args:
+        picture: the input, noisy or not.
+        model: that codes it.
+        quality: 1 (smallest) ... 8 (best), of the base layer.
+        noise_quality: 1 ... 8, of the enhancement layer; None leaves it out.
+    """
+    noise = estimate_noise(picture.pixels)
+    base = encode_base(model, _tensor(picture.pixels), quality)
+    sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
+    if noise_quality is not None:
+        clean = _synthesise(model, base.y_hat, quality, picture.pixels.shape)
+        payload = encode_residual(picture.pixels, clean, _lambda(noise_quality), model.enhancement_tables)
+        sections.append(Section.of(Tag.ENHANCEMENT, payload))
+    if picture.alpha is not None:
+        sections.append(Section.of(Tag.ALPHA, pack_alpha(picture.alpha)))
+    for tag, metadata in ((Tag.ICC, picture.icc), (Tag.EXIF, picture.exif)):
+        if metadata:
+            sections.append(Section.of(tag, zlib.compress(metadata, 9)))
+    header = Header(
+        width=picture.width,
+        height=picture.height,
+        is_rgb=picture.pixels.shape[2] == 3,
+        has_alpha=picture.alpha is not None,
+        quality=quality,
+        model=model.id,
+        poisson_a=noise.poisson_a,
+        gaussian_b=noise.gaussian_b,
+    )
+    return Container(header, tuple(sections))
+
+
+def decode(box: Container, models: Models, strength: float, grain: bool = False) -> Picture:
+    """Sections -> base layer -> enhancement layer -> picture. The mirror of `encode`.
+
+    Args:
+        box: a parsed file.
+        models: where the model that the file names is looked up.
+        strength: of the denoising, 0 (plain: the input as faithfully as it was paid for) ... 1 (base layer alone).
+        grain: add synthetic noise of the stored parameters to the result; only with strength 1.
+
+    Raises:
+        RequestError: the file lacks the layer that this strength needs.
+        FormatError, Damaged, ModelError, DriftError: see ncodec.errors.
+    """
+    head = box.header
+    if strength < 1 and not box.has(Tag.ENHANCEMENT):
+        raise RequestError("the file holds no enhancement layer, only the denoised picture: say --denoise or --grain")
+    model = models.by_id(head.model)
+    payload = box.section(Tag.ENHANCEMENT) if strength < 1 else b""
+    y_hat = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
+    pixels = _synthesise(model, y_hat, head.quality, (head.height, head.width, head.channels))
+    if payload:
+        add_residual(pixels, payload, 1 - strength, model.enhancement_tables)
+    if grain:
+        pixels = add_noise(pixels, Noise(head.poisson_a, head.gaussian_b), seed=head.width * head.height)
+    alpha = unpack_alpha(box.section(Tag.ALPHA), head.height, head.width) if head.has_alpha else None
+    return Picture(pixels, alpha, _metadata(box, Tag.ICC), _metadata(box, Tag.EXIF))
+
+
+def _synthesise(model: Model, y_hat: torch.Tensor, quality: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Latents -> denoised picture uint8 [H, W, C]."""
+    height, width, channels = shape
+    return model.transforms.synthesise(y_hat, quality, height, width, channels).numpy()
+
+
+def _tensor(pixels: np.ndarray) -> torch.Tensor:
+    """uint8 tensor that shares the array's memory, unless that is read-only: torch knows no such tensors."""
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+
+
+def _lambda(quality: int) -> float:
+    """Weight of the squared error, in 8-bit units, against bits per pixel."""
+    return float(LAMBDAS[quality - 1])
+
+
+def _metadata(box: Container, tag: Tag) -> bytes | None:
+    """Unpacked ICC profile or EXIF, or None. Raises FormatError if it does not unpack within the limit."""
+    if not box.has(tag):
+        return None
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(box.section(tag), MAX_METADATA_BYTES)
+    except zlib.error as err:
+        raise FormatError(f"the {tag.name} section does not unpack ({err})") from err
+    if not unpacker.eof or unpacker.unused_data:
+        raise FormatError(
+            f"the {tag.name} section does not unpack to one profile of at most {MAX_METADATA_BYTES} bytes"
+        )
+    return data

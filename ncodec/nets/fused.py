@@ -1,0 +1,87 @@
+"""The transforms' blocks as they run: matrices of [positions, channels], few passes over memory.
+
+Work inside blocks is in `dtype` (bfloat16 where the hardware has it); the residual stream stays float32, since a
+rounded one shows as steps in flat skies. On a CPU, oneDNN's fused operators (those of torch's own compiler) take the
+rectifier into the matrix product; where they are missing, plain operators give the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ncodec.nets.layers import SLOPE_CHANNEL, SLOPE_SPATIAL, Block
+
+Linear = Callable[[Tensor], Tensor]
+
+
+def linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, slope: float = 1.0) -> Linear:
+    """1x1 convolution with an optional leaky rectifier: [positions, in] of `dtype` -> [positions, out] of `dtype`."""
+    w, b = weight.to(dtype).contiguous(), bias.to(dtype)
+    if dtype == torch.bfloat16 and w.device.type == "cpu" and _has_fused_linear():
+        attribute, scalars = ("none", []) if slope == 1.0 else ("leaky_relu", [slope])
+        packed = torch.ops.mkldnn._reorder_linear_weight(w)
+        return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, b, attribute, scalars, "")
+    if slope == 1.0:
+        return lambda x: F.linear(x, w, b)
+    return lambda x: F.leaky_relu(F.linear(x, w, b), slope, inplace=True)
+
+
+class FusedBlock:
+    """`ncodec.nets.layers.Block` on float32 [H, W, C], in place."""
+
+    def __init__(self, block: Block, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.a = linear(*matrix(block.a), dtype, SLOPE_SPATIAL)
+        self.b = linear(*matrix(block.b), dtype)
+        self.u = linear(*matrix(block.u), dtype, SLOPE_CHANNEL)
+        self.v = linear(*matrix(block.v), dtype)
+        self.taps = block.d.weight.detach().to(dtype)
+        self.tap_bias = block.d.bias.detach().to(dtype)  # pyright: ignore[reportOptionalMemberAccess]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        height, width, channels = x.shape
+        flat = x.view(-1, channels)
+        h = self.a(flat.to(self.dtype)).view(1, height, width, channels).permute(0, 3, 1, 2)
+        h = F.conv2d(h, self.taps, self.tap_bias, padding=1, groups=channels).permute(0, 2, 3, 1)
+        flat += self.b(h.reshape(-1, channels))
+        flat += self.v(self.u(flat.to(self.dtype)))
+        return x
+
+
+class FusedStage:
+    """Blocks in a row on float32 [H, W, C], in place."""
+
+    def __init__(self, stage: nn.Sequential, dtype: torch.dtype) -> None:
+        self.blocks = [FusedBlock(block, dtype) for block in stage if isinstance(block, Block)]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def matrix(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight [out, in * taps] and bias [out] of a convolution whose windows do not overlap."""
+    return conv.weight.detach().flatten(1), conv.bias.detach()  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def space_to_depth(x: Tensor, size: int) -> Tensor:
+    """[H, W, C] -> [H / size, W / size, C * size^2], in the channel order of torch's pixel_unshuffle."""
+    height, width, channels = x.shape
+    x = x.reshape(height // size, size, width // size, size, channels).permute(0, 2, 4, 1, 3)
+    return x.reshape(height // size, width // size, channels * size * size)
+
+
+def depth_to_space(x: Tensor, size: int) -> Tensor:
+    """The mirror of `space_to_depth`, in the channel order of torch's pixel_shuffle."""
+    height, width, channels = x.shape
+    x = x.reshape(height, width, channels // size**2, size, size).permute(0, 3, 1, 4, 2)
+    return x.reshape(height * size, width * size, channels // size**2)
+
+
+def _has_fused_linear() -> bool:
+    return hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")

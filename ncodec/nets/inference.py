@@ -1,0 +1,180 @@
+"""The floating-point transforms as they run: windowed, in float32 or bfloat16, per-quality scales folded in.
+
+Pixels need not be the same on every machine (format.md: within one level), so speed decides here. The layers in which
+a rounding error becomes a pixel error at once (first, last, and those between the resolutions) run in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ncodec.nets.architecture import HYPER_STRIDE, LATENT_STRIDE, STRIDE, Architecture
+from ncodec.nets.fused import FusedStage, Linear, depth_to_space, linear, matrix, space_to_depth
+from ncodec.nets.layers import QualityScale
+from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
+from ncodec.nets.windows import windows
+
+Net = TypeVar("Net", bound=nn.Module)
+
+CORE = 128
+"""Latents per side of a window's core: 2048 pixels."""
+HYPER_PER_LATENT = HYPER_STRIDE // LATENT_STRIDE
+
+
+class Transforms:
+    """Analysis, hyper-analysis and synthesis of one model on one device.
+
+    Args:
+        arch: sizes.
+        tensors: `analysis.*`, `hyper_analysis.*`, `synthesis.*` of a weights file.
+        device, dtype: where, and in float32 or bfloat16 inside the blocks.
+
+    Raises:
+        RuntimeError: the tensors do not fit the sizes.
+    """
+
+    def __init__(
+        self, arch: Architecture, tensors: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.arch, self.device = arch, device
+        self._analysis = _AnalysisStages(_load(Analysis(arch), tensors, "analysis.", device), dtype)
+        self._hyper_analysis = _load(HyperAnalysis(arch), tensors, "hyper_analysis.", device)
+        self._synthesis = _SynthesisStages(_load(Synthesis(arch), tensors, "synthesis.", device), dtype)
+        # Receptive fields in latents, half a latent rounded up: a block sees one position further at its resolution.
+        self._analysis_halo = arch.analysis16 + (arch.analysis8 + 1) // 2
+        self._synthesis_halo = arch.synthesis16 + (arch.synthesis8 + arch.denoising8 + 1) // 2
+
+    @torch.inference_mode()
+    def analyse(self, pixels: Tensor, quality: int, core: int = CORE) -> Tensor:
+        """uint8 [H, W, 1 or 3] -> latents float32 [ceil(H/16), ceil(W/16), latent]; quality 1 ... 8."""
+        height, width = (-(-size // LATENT_STRIDE) for size in pixels.shape[:2])
+        out = torch.empty(height, width, self.arch.latent, device=self.device)
+        for window in windows(height, width, core, self._analysis_halo):
+            rows = window.outer_rows.scaled(LATENT_STRIDE)
+            columns = window.outer_columns.scaled(LATENT_STRIDE)
+            x = pixels[rows, columns].to(self.device)
+            x = _replicate(x.expand(-1, -1, 3), LATENT_STRIDE)
+            out[window.core] = self._analysis(x, quality)[window.inner()]
+        return out
+
+    @torch.inference_mode()
+    def hyper_analyse(self, y: Tensor, core: int = CORE) -> Tensor:
+        """Latents float32 [h, w, latent] -> hyper-latents, rounded, int16 [ceil(h/4), ceil(w/4), hyper]."""
+        height, width = (-(-size // HYPER_PER_LATENT) for size in y.shape[:2])
+        out = torch.empty(height, width, self.arch.hyper, dtype=torch.int16, device=self.device)
+        for window in windows(height, width, core // HYPER_PER_LATENT, halo=1):
+            part = y[window.outer_rows.scaled(HYPER_PER_LATENT), window.outer_columns.scaled(HYPER_PER_LATENT)]
+            z = self._hyper_analysis(_replicate(part, HYPER_PER_LATENT).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+            out[window.core] = z[window.inner()].round().clamp(-32767, 32767).to(torch.int16)
+        return out
+
+    @torch.inference_mode()
+    def synthesise(
+        self, y_hat: Tensor, quality: int, height: int, width: int, channels: int, core: int = CORE
+    ) -> Tensor:
+        """Decoded latents float32 [h, w, latent] -> clean picture uint8 [height, width, channels] on the CPU."""
+        out = torch.empty(height, width, channels, dtype=torch.uint8)
+        for window in windows(y_hat.shape[0], y_hat.shape[1], core, self._synthesis_halo):
+            x = self._synthesis(y_hat[window.outer], quality, channels)[window.inner(LATENT_STRIDE)]
+            place = out[window.rows.scaled(LATENT_STRIDE), window.columns.scaled(LATENT_STRIDE)]
+            place.copy_(x[: place.shape[0], : place.shape[1]])
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The float32 layers of a transform for one quality (and channel count), everything constant folded into them."""
+
+    first: Linear
+    between: Linear
+    last: Linear
+
+
+class _AnalysisStages:
+    """uint8 [H, W, 3] -> float32 [H/16, W/16, latent]."""
+
+    def __init__(self, net: Analysis, dtype: torch.dtype) -> None:
+        self.net = net
+        self.stage8, self.stage16 = FusedStage(net.stage8, dtype), FusedStage(net.stage16, dtype)
+        self.ends = cache(self._ends)
+
+    def _ends(self, quality: int) -> _Ends:
+        net = self.net
+        weight, bias = _scaled(*matrix(net.patch), net.quality8, quality)
+        gain = net.log_gain[quality - 1].exp()
+        last_weight, last_bias = matrix(net.latent)
+        return _Ends(
+            linear(weight / 255, bias, torch.float32),
+            linear(*_scaled(*matrix(net.down), net.quality16, quality), torch.float32),
+            linear(last_weight * gain[:, None], last_bias * gain, torch.float32),
+        )
+
+    def __call__(self, x: Tensor, quality: int) -> Tensor:
+        ends = self.ends(quality)
+        x = self.stage8(ends.first(space_to_depth(x, STRIDE).float()))
+        x = self.stage16(ends.between(space_to_depth(x, 2)))
+        return ends.last(x)
+
+
+class _SynthesisStages:
+    """float32 [h, w, latent] -> uint8 [16h, 16w, channels]."""
+
+    def __init__(self, net: Synthesis, dtype: torch.dtype) -> None:
+        self.net = net
+        self.stage16, self.stage8 = FusedStage(net.stage16, dtype), FusedStage(net.stage8, dtype)
+        self.denoising8 = FusedStage(net.denoising8, dtype)
+        self.ends = cache(self._ends)
+
+    def _ends(self, quality: int, channels: int) -> _Ends:
+        net = self.net
+        gain = net.log_gain[quality - 1].exp()
+        weight, bias = matrix(net.latent)
+        up_weight, up_bias = matrix(net.up.c)
+        spread = [scale.repeat_interleave(4) for scale in _scale_and_shift(net.quality8, quality)]
+        last_weight, last_bias = matrix(net.patch)
+        if channels == 1:  # the gray picture is the mean of the three equal ones that the network was shown
+            last_weight = last_weight.view(3, STRIDE**2, -1).mean(0)
+            last_bias = last_bias.view(3, STRIDE**2).mean(0)
+        return _Ends(
+            linear(*_scaled(weight * gain, bias, net.quality16, quality), torch.float32),
+            linear(up_weight * spread[0][:, None], up_bias * spread[0] + spread[1], torch.float32),
+            linear(last_weight * 255, last_bias * 255, torch.float32),
+        )
+
+    def __call__(self, y: Tensor, quality: int, channels: int) -> Tensor:
+        ends = self.ends(quality, channels)
+        x = self.stage16(ends.first(y))
+        x = self.denoising8(self.stage8(depth_to_space(ends.between(x), 2)))
+        return depth_to_space(ends.last(x).round_().clamp_(0, 255).to(torch.uint8), STRIDE)
+
+
+def _scale_and_shift(layer: QualityScale, quality: int) -> tuple[Tensor, Tensor]:
+    return 1 + layer.scale[quality - 1], layer.shift[quality - 1]
+
+
+def _scaled(weight: Tensor, bias: Tensor, layer: QualityScale, quality: int) -> tuple[Tensor, Tensor]:
+    """A convolution with the per-quality scale and shift that follow it folded in."""
+    scale, shift = _scale_and_shift(layer, quality)
+    return weight * scale[:, None], bias * scale + shift
+
+
+def _load(net: Net, tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> Net:
+    state = {name.removeprefix(prefix): t.float() for name, t in tensors.items() if name.startswith(prefix)}
+    net.load_state_dict(state)
+    return net.requires_grad_(False).eval().to(device)
+
+
+def _replicate(x: Tensor, multiple: int) -> Tensor:
+    """[H, W, C]: repeat the last row and column up to the next multiple; a black border would be an edge to pay for."""
+    bottom, right = (-size % multiple for size in x.shape[:2])
+    if bottom:
+        x = torch.cat([x, x[-1:].expand(bottom, -1, -1)])
+    if right:
+        x = torch.cat([x, x[:, -1:].expand(-1, right, -1)], 1)
+    return x

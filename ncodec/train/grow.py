@@ -1,0 +1,47 @@
+"""Weights of one network as the start of another that is deeper: new blocks are the identity, so nothing changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from torch import Tensor
+
+from ncodec.errors import RequestError
+from ncodec.nets.architecture import Architecture
+
+STAGES = {
+    "analysis8": "analysis.stage8",
+    "analysis16": "analysis.stage16",
+    "synthesis16": "synthesis.stage16",
+    "synthesis8": "synthesis.stage8",
+    "denoising8": "synthesis.denoising8",
+}
+"""Depth in `Architecture` -> name of the stage in `Network`."""
+
+
+def check_growth(old: Architecture, new: Architecture) -> None:
+    """RequestError unless `new` is `old` with as many blocks or more in every stage."""
+    for field in dataclasses.fields(Architecture):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        if after < before or (after > before and field.name not in STAGES):
+            raise RequestError(f"a network with {field.name} = {before} cannot start one with {field.name} = {after}")
+
+
+def grown_state(fresh: dict[str, Tensor], trained: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every tensor of `trained`, and from `fresh` the blocks at the ends of its stages that `trained` lacks.
+
+    Args:
+        fresh: state dict of a newly made network of the new architecture (its stages are the identity).
+        trained: state dict of the smaller network; tensors that are never trained (compressai's tables) may lack.
+
+    Raises:
+        RequestError: a tensor is missing that is not a new block's, or does not fit.
+    """
+    block = re.compile("|".join(re.escape(name) + r"\.\d+\." for name in STAGES.values()))
+    for name, value in fresh.items():
+        if name not in trained and value.is_floating_point() and not block.match(name):
+            raise RequestError(f"the weights to start from have no {name}")
+        if name in trained and value.is_floating_point() and trained[name].shape != value.shape:
+            raise RequestError(f"{name} has shape {list(trained[name].shape)} in the weights to start from")
+    return {name: trained.get(name, value) if value.is_floating_point() else value for name, value in fresh.items()}

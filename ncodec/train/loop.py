@@ -1,0 +1,225 @@
+"""The training loop: from a recipe and a folder of pictures to weights, resumable after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncodec.device import choose_device
+from ncodec.errors import RequestError
+from ncodec.nets.architecture import QUALITIES
+from ncodec.train.checkpoint import Progress, Start, load_start, load_state, save_state, save_weights
+from ncodec.train.data import Pack, centre_crops, open_packs
+from ncodec.train.evaluate import CROP_SIDE, evaluate
+from ncodec.train.loss import rate_distortion
+from ncodec.train.optimisers import rate_factor
+from ncodec.train.plot import LOG, plot_run
+from ncodec.train.recipe import Recipe
+from ncodec.train.signals import stopped_by_signals
+from ncodec.train.trainer import Trainer
+
+WEIGHTS = "weights.safetensors"
+
+Report = Callable[[dict[str, Any]], None]
+"""Gets every line of log.jsonl as it is written; "event" is start, note, train or evaluate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long a run is.
+
+    The first of `steps`, `pixels`, `seconds` that is given is the length of the whole run, over which the rates fall,
+    resumed parts included. `until` (seconds since the epoch) ends this part of it.
+    """
+
+    steps: int | None = None
+    pixels: int | None = None
+    seconds: float | None = None
+    until: float | None = None
+
+    def resolved(self, progress: Progress, now: float) -> Budget:
+        """With `until` alone, the whole run is what was trained already plus the time left.
+
+        Raises:
+            RequestError: there is no end.
+        """
+        if self.steps is not None or self.pixels is not None or self.seconds is not None:
+            return self
+        if self.until is None:
+            raise RequestError("training needs an end: steps, pixels, seconds or a time of day")
+        return Budget(seconds=progress.seconds + max(1.0, self.until - now), until=self.until)
+
+    def share(self, progress: Progress) -> float:
+        """0..1: how much of the whole run is over."""
+        if self.steps is not None:
+            return min(1.0, progress.step / self.steps)
+        if self.pixels is not None:
+            return min(1.0, progress.pixels / self.pixels)
+        return min(1.0, progress.seconds / (self.seconds or 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended.
+
+    Attributes:
+        complete: the whole run is over; False if `until` or a signal cut it short.
+        progress: steps, pixels and seconds of the run, and of all runs that led to it.
+        weights: the file to go on or to export from.
+    """
+
+    complete: bool
+    progress: Progress
+    weights: Path
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    budget: Budget,
+    init: Path | None = None,
+    cache: Path | None = None,
+    device: str = "auto",
+    pieces: bool = False,
+    report: Report = lambda line: None,
+) -> Result:
+    """Train, or go on with the run whose state lies in `out`.
+
+    SIGTERM and SIGINT end it after the step at hand, state saved (in the main thread; elsewhere they are the caller's).
+
+    Args:
+        recipe: what to train and how.
+        data: folder of pictures.
+        out: folder of the run: its state, log.jsonl, curve.svg, weights.safetensors.
+        budget: when to end.
+        init: weights to begin from (a run's folder or a file of `checkpoint.save_weights`), of as many blocks or
+            fewer; a run that is there already goes on from its own. Without it the network starts as the KLT of the
+            pictures.
+        cache: folder for the decoded pictures; `out`/pictures if None.
+        device: "auto", "cpu", "cuda" or "cuda:n".
+        pieces: write the state in pieces under 16 MB.
+        report: gets every line of the log.
+
+    Raises:
+        ImageError: the pictures cannot be used.
+        ModelError: the state or `init` cannot be read.
+        RequestError: no end is given, no such device, or the weights are of an architecture that does not fit.
+    """
+    place = choose_device(device)
+    out.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng([place] if place.type == "cuda" else []), (out / LOG).open("a") as log:
+
+        def write(line: dict[str, Any]) -> None:
+            log.write(json.dumps(line) + "\n")
+            log.flush()
+            report(line)
+
+        torch.manual_seed(recipe.loop.seed)
+        pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
+        trainer = _prepare(recipe, pack, out, init, place)
+        budget = budget.resolved(trainer.progress, time.time())
+        crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
+        opening = {"event": "start", "time": time.strftime("%F %T"), "device": str(place), "init": str(init or "")}
+        facts = {"recipe": recipe, "budget": budget, "progress": trainer.progress}
+        write(opening | {key: asdict(value) for key, value in facts.items()})
+        _Loop(trainer, budget, crops, out, pieces, write).run()
+    return Result(budget.share(trainer.progress) >= 1, trainer.progress, out / WEIGHTS)
+
+
+def _prepare(recipe: Recipe, pack: Pack, out: Path, init: Path | None, device: torch.device) -> Trainer:
+    state = load_state(out)
+    if state is None:
+        return Trainer(recipe, pack, device, load_start(init) if init else None)
+    if state["recipe"]["architecture"] != recipe.architecture.to_dict():
+        raise RequestError(f"{out}: the run there is of another architecture; choose another folder, or start from it")
+    trainer = Trainer(recipe, pack, device, Start(recipe.architecture, state["network"], state["ema"], Progress()))
+    trainer.load_state_dict(state)
+    return trainer
+
+
+class _Loop:
+    """Steps, and between them what has to be done now and then."""
+
+    def __init__(
+        self, trainer: Trainer, budget: Budget, crops: np.ndarray, out: Path, pieces: bool, write: Report
+    ) -> None:
+        self.trainer, self.budget, self.crops = trainer, budget, crops
+        self.out, self.pieces, self.write = out, pieces, write
+        self.samples: list[Tensor] = []
+        self.clock = self.saved = time.monotonic()
+        self.evaluated = self.clock if trainer.progress.step else -float("inf")
+        self.logged = (trainer.progress.pixels, trainer.progress.seconds)
+
+    def run(self) -> None:
+        loop, progress = self.trainer.recipe.loop, self.trainer.progress
+        with stopped_by_signals() as stop:
+            while not stop.is_set() and (share := self.budget.share(progress)) < 1 and not self._is_late():
+                if time.monotonic() - self.evaluated > loop.evaluate_s:
+                    self._evaluate()
+                self.samples.append(self.trainer.step(share))
+                self._tick()
+                if progress.step % loop.log_steps == 0:
+                    self._log(share)
+                if time.monotonic() - self.saved > loop.save_s:
+                    self._save()
+            self._save()
+            self._evaluate()
+
+    def _is_late(self) -> bool:
+        return self.budget.until is not None and time.time() >= self.budget.until
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.trainer.progress.spend(now - self.clock)
+        self.clock = now
+
+    def _save(self) -> None:
+        save_state(self.trainer.state_dict(), self.out, self.pieces)
+        save_weights(self.out / WEIGHTS, self.trainer.weights(), self.trainer.recipe.name)
+        self.saved = time.monotonic()
+
+    def _log(self, share: float) -> None:
+        """Means over the samples since the last line, over all and per quality."""
+        progress = self.trainer.progress
+        quality, rate, mse = torch.cat(self.samples, 1).cpu()
+        self.samples.clear()
+        chosen = [quality == q for q in range(QUALITIES)]
+        each = [[round(v[c].mean().item(), 6) for v in (rate, mse)] if c.any() else None for c in chosen]
+        pixels, seconds = progress.pixels - self.logged[0], progress.seconds - self.logged[1]
+        self.logged = (progress.pixels, progress.seconds)
+        means = {
+            "share": share,
+            "rate_factor": rate_factor(progress.step - 1, share, self.trainer.recipe.optimiser),
+            "megapixels_per_s": round(pixels / max(1e-9, seconds) / 1e6, 3),
+            "loss": rate_distortion(rate, mse, quality.long()).item(),
+            "rate_bpp": rate.mean().item(),
+            "mse": mse.mean().item(),
+            "per_quality": each,
+        }
+        self.write({"event": "train"} | asdict(progress) | means)
+
+    def _evaluate(self) -> None:
+        points = evaluate(self.trainer.ema, self.crops, self.trainer.device)
+        progress = self.trainer.progress
+        facts = {"event": "evaluate", "step": progress.step, "pixels": progress.pixels, "seconds": progress.seconds}
+        self.write(facts | {"points": [asdict(point) for point in points]})
+        try:
+            plot_run(self.out)
+        except ModuleNotFoundError:  # matplotlib is an extra
+            self.write(_note("no curve.svg: matplotlib is not installed"))
+        self._tick()
+        self.evaluated = time.monotonic()
+
+
+def _note(text: str) -> dict[str, Any]:
+    return {"event": "note", "text": text}

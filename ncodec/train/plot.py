@@ -1,0 +1,58 @@
+"""The curve of a run: log.jsonl -> a picture. Needs matplotlib (the `train` extra)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+LOG = "log.jsonl"
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Lines of a run's log; one that a kill cut short is left out."""
+    rows = []
+    for line in (folder / LOG).read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def plot_run(folder: Path, target: Path | None = None) -> Path:
+    """Draw the loss over pixels seen, and the rate-distortion points of the first and the last evaluation.
+
+    Args:
+        folder: of the run.
+        target: SVG or PNG to write; `folder`/curve.svg if None.
+
+    Returns:
+        The file.
+
+    Raises:
+        ModuleNotFoundError: there is no matplotlib.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure  # not pyplot, which changes settings of the whole process
+
+    rows = read_log(folder)
+    target = target or folder / "curve.svg"
+    figure = Figure(figsize=(12, 4.5))
+    left, right = figure.subplots(1, 2)
+    steps = [row for row in rows if row["event"] == "train"]
+    left.plot([row["pixels"] / 1e9 for row in steps], [row["loss"] for row in steps], lw=0.8)
+    left.set(xlabel="gigapixels seen in this run", ylabel="loss", yscale="log", title=folder.name)
+    evaluations = [row for row in rows if row["event"] == "evaluate"]
+    for row in (evaluations[0], evaluations[-1]) if evaluations else ():
+        for sigma in sorted({point["sigma"] for point in row["points"]}):
+            points = [p for p in row["points"] if p["sigma"] == sigma]
+            label = f"sigma {sigma:g}, step {row['step']}"
+            right.plot([p["rate_bpp"] for p in points], [p["psnr_db"] for p in points], "o-", ms=3, label=label)
+    if evaluations:
+        right.legend()
+    right.set(xlabel="bits per pixel (estimated)", ylabel="PSNR of the denoised picture in dB", title="validation")
+    right.grid(alpha=0.3)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text stays text: a quarter of the size, and quicker
+        figure.savefig(target, bbox_inches="tight")
+    return target

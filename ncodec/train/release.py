@@ -1,0 +1,108 @@
+"""`python -m ncodec.train.release`: weights of a run -> models/: quantised file, manifest row, model cards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ncodec.errors import NcodecError
+from ncodec.noise import Noise, add_noise
+from ncodec.train.cards import model_cards
+from ncodec.train.checkpoint import Start, load_start
+from ncodec.train.data import Pack, centre_crops, open_packs
+from ncodec.train.export import write_release
+from ncodec.train.network import Network, trainable_network
+
+CALIBRATION_SIGMAS = (0, 5, 10, 20, 25, 30, 50)
+CALIBRATION_SIDE = 384
+CALIBRATION_PICTURES = 28
+
+
+@click.command()
+@click.option("--weights", required=True, type=click.Path(exists=True, path_type=Path), help="A run's folder or file.")
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Pictures it was trained on.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder of the decoded pictures.")
+@click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
+@click.option("--name", default="base", show_default=True, help="What users call it.")
+@click.option("--trained-on", required=True, help="One line on the pictures and their licences.")
+@click.option("--license", "license_name", default="MIT", show_default=True, help="Licence of the weights.")
+def main(**options: Any) -> None:
+    """Quantise the EMA weights of a run and add them to a folder of models."""
+    try:
+        click.echo(release(**options))
+    except NcodecError as error:
+        click.echo(f"ncodec: error: {error}", err=True)
+        sys.exit(error.exit_status)
+
+
+def release(
+    weights: Path, data: Path, cache: Path | None, models: Path, name: str, trained_on: str, license_name: str
+) -> Path:
+    """Write a release and its manifest row; returns the weights file. Raises ModelError, ImageError."""
+    start = load_start(weights)
+    train, _ = open_packs(data, cache or Path(tempfile.mkdtemp()))
+    path = write_release(ema_network(start), name, calibration(train), models, record_of(start))
+    add_row(models / "manifest.json", manifest_row(path, name, start, trained_on, license_name))
+    (models / "README.md").write_text(model_cards(models / "manifest.json"), encoding="utf-8")
+    return path
+
+
+def ema_network(start: Start) -> Network:
+    """The network of the averaged weights, which is what ships, in evaluation mode."""
+    network = trainable_network(start.architecture)
+    missing = network.load_state_dict(start.ema, strict=False)
+    unknown = [key for key in missing.missing_keys if not key.startswith("prior._")]
+    if unknown or missing.unexpected_keys:
+        raise NcodecError(f"the weights do not fit the network: {unknown + missing.unexpected_keys}")
+    return network.eval()
+
+
+def calibration(pack: Pack) -> Iterator[np.ndarray]:
+    """Noisy crops of training pictures, uint8 [H, W, 3]; never of the validation split, on which rates are measured."""
+    crops = centre_crops(pack, CALIBRATION_PICTURES, CALIBRATION_SIDE)
+    for i, crop in enumerate(crops):
+        yield add_noise(crop, Noise.gaussian(CALIBRATION_SIGMAS[i % len(CALIBRATION_SIGMAS)]), seed=i)
+
+
+def record_of(start: Start) -> dict[str, str]:
+    """Metadata of the weights file: how long it was trained."""
+    return {"pixels_seen": str(start.record.lifetime_pixels), "steps": str(start.record.lifetime_steps)}
+
+
+def manifest_row(path: Path, name: str, start: Start, trained_on: str, license_name: str) -> dict[str, Any]:
+    """One row of the manifest (see ncodec.weights.Release), with the record of the training beside it."""
+    return {
+        "name": name,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "kind": "base",
+        "base": "",
+        "trained_on": trained_on,
+        "license": license_name,
+        "released": date.today().isoformat(),
+        "architecture": start.architecture.to_dict(),
+        "gigapixels_seen": round(start.record.lifetime_pixels / 1e9, 2),
+        "steps": start.record.lifetime_steps,
+        "training_hours": round(start.record.lifetime_seconds / 3600, 2),
+    }
+
+
+def add_row(manifest: Path, row: dict[str, Any]) -> None:
+    """Append to the manifest; rows are never changed or removed."""
+    rows = json.loads(manifest.read_text(encoding="utf-8"))["models"] if manifest.exists() else []
+    if all(old["sha256"] != row["sha256"] for old in rows):
+        rows.append(row)
+    manifest.write_text(json.dumps({"models": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

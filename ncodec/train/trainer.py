@@ -1,0 +1,162 @@
+"""One training run in memory: networks, optimisers, random generators and progress; one step of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, _foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
+
+from ncodec.device import transform_dtype
+from ncodec.nets.architecture import QUALITIES
+from ncodec.train.checkpoint import Progress, Start
+from ncodec.train.data import Pack
+from ncodec.train.grow import check_growth, grown_state
+from ncodec.train.klt import measure_klt, start_as_klt
+from ncodec.train.loss import mse_per_sample, rate_distortion
+from ncodec.train.network import Network, trainable_network
+from ncodec.train.noise import add_noise
+from ncodec.train.optimisers import Optimisers, rate_factor
+from ncodec.train.patches import PatchSource
+from ncodec.train.recipe import Recipe
+
+EMA_STEPS = 4
+"""The average is taken every so many steps, with the decay to that power: the same at a quarter of the cost."""
+
+
+class Trainer:
+    """Steps of one run. Uses torch's global generator (the caller forks and seeds it) and two of its own."""
+
+    def __init__(self, recipe: Recipe, pack: Pack, device: torch.device, start: Start | None = None) -> None:
+        """From the weights of `start`, or as the KLT of the pictures. Raises RequestError if `start` does not fit."""
+        self.recipe, self.device = recipe, device
+        network = trainable_network(recipe.architecture)
+        averaged = first_weights(network, pack, recipe, start)
+        self.network = move(network, device)
+        self.ema = copy.deepcopy(self.network).eval()
+        self.ema.load_state_dict(averaged)
+        # A fresh network leaves its first average behind quickly; trained weights bring a good one along.
+        self.ema_ramps = start is None
+        self.optimisers = Optimisers(self.network, recipe.optimiser)
+        self.source = PatchSource(pack, recipe.data, device, recipe.loop.seed)
+        self.noise = torch.Generator(device).manual_seed(recipe.loop.seed)
+        self.progress = Progress()
+        if start is not None:
+            self.progress.lifetime_steps = start.record.lifetime_steps
+            self.progress.lifetime_pixels = start.record.lifetime_pixels
+            self.progress.lifetime_seconds = start.record.lifetime_seconds
+        self.dtype = transform_dtype(device)
+        self.forward = compiled(self.network, device)
+
+    def step(self, share: float) -> Tensor:
+        """Descend once.
+
+        Args:
+            share: 0..1, how much of the run is over: it sets the rates.
+
+        Returns:
+            float32 [3, batch]: quality, bits per pixel and mean squared error of every sample.
+        """
+        recipe = self.recipe
+        self.optimisers.set_rates(rate_factor(self.progress.step, share, recipe.optimiser))
+        clean = self.source.batch()
+        noisy = add_noise(clean, recipe.noise, self.noise)
+        quality = torch.randint(QUALITIES, (len(clean),), device=self.device, generator=self.noise)
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            estimate, rate_bpp = self.forward(noisy, quality)
+        mse = mse_per_sample(estimate, clean)
+        rate_distortion(rate_bpp, mse, quality).backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)
+        if torch.isfinite(norm):
+            self.optimisers.step()
+        else:
+            self.progress.skipped += 1
+        self.network.zero_grad(set_to_none=True)
+        self.progress.count(pixels=clean.shape[0] * clean.shape[2] * clean.shape[3])
+        if self.progress.step % EMA_STEPS == 0:
+            self._average()
+        return torch.stack([quality.float(), rate_bpp.detach(), mse.detach()])
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = self.recipe.optimiser.ema_decay
+        if self.ema_ramps:
+            decay = min(decay, (1 + self.progress.step) / (10 + self.progress.step))
+        _foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1 - decay**EMA_STEPS)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, as tensors and plain values."""
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "ema_ramps": self.ema_ramps,
+            "optimisers": self.optimisers.state_dict(),
+            "progress": asdict(self.progress),
+            "patches": self.source.state_dict(),
+            "noise": self.noise.get_state(),
+            "torch": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The mirror of `state_dict`, for a trainer of the same architecture."""
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.ema_ramps = state["ema_ramps"]
+        self.optimisers.load_state_dict(state["optimisers"])
+        self.progress = Progress(**state["progress"])
+        self.source.load_state_dict(state["patches"])
+        torch.set_rng_state(state["torch"])
+        if ("cuda" in state) == (self.device.type == "cuda"):  # a generator's state does not fit another kind of device
+            self.noise.set_state(state["noise"])
+            if "cuda" in state:
+                torch.cuda.set_rng_state(state["cuda"], self.device)
+
+    def weights(self) -> Start:
+        """What another run can start from; the tensors are the live ones."""
+        return Start(self.recipe.architecture, self.network.state_dict(), self.ema.state_dict(), self.progress)
+
+
+def first_weights(network: Network, pack: Pack, recipe: Recipe, start: Start | None) -> dict[str, Tensor]:
+    """Give `network` its first weights; returns those of its average."""
+    if start is None:
+        start_as_klt(network, measure_klt(pack))
+        return copy.deepcopy(network.state_dict())
+    check_growth(start.architecture, recipe.architecture)
+    fresh = copy.deepcopy(network.state_dict())
+    averaged = grown_state(fresh, start.ema)
+    network.load_state_dict(grown_state(fresh, start.network))
+    return averaged
+
+
+def move(network: Network, device: torch.device) -> Network:
+    """To `device`, weights channels last as the convolutions like them."""
+    return network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def compiled(network: Network, device: torch.device) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """On CUDA the compiled network, which fuses what lies between its convolutions; on a CPU those are all that counts.
+
+    Batches have one shape, so it is compiled once, for training. Where the compiler is missing or fails (it needs
+    Triton), the network runs as it is.
+    """
+    if device.type != "cuda":
+        return network
+    fast: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = torch.compile(network, dynamic=False)
+
+    def forward(x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal fast
+        if fast is not None:
+            try:
+                return fast(x, quality)
+            except (RuntimeError, ImportError):  # torch._dynamo's and torch._inductor's errors are RuntimeErrors
+                fast = None
+        return network(x, quality)
+
+    return forward

@@ -1,0 +1,159 @@
+"""models/manifest.json -> verified weights file -> Model. Weights are content-addressed and never pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ncodec.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from ncodec.nets.model import Model
+
+ID_BYTES = 8
+MAX_FILE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One immutable row of models/manifest.json.
+
+    Attributes:
+        name: what users say, for example `base`; the last row of a name is its current release.
+        file: `<name>-<first 8 hex digits of the SHA-256>.safetensors`.
+        sha256: of the file; its first 8 bytes are the model id in .ncd files.
+        kind: `base`, or `head` for a further synthesis on the same bitstream.
+        base: for a head, the model id (16 hex digits) that it belongs to; empty for a base model.
+        trained_on, license: where the weights come from.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    kind: str
+    base: str
+    trained_on: str
+    license: str
+
+    @property
+    def id(self) -> bytes:
+        """The 8 bytes that .ncd files carry."""
+        return bytes.fromhex(self.sha256)[:ID_BYTES]
+
+
+def models_folder() -> Path:
+    """Where the shipped models lie: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "_models"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "models"
+
+
+@cache
+def releases() -> tuple[Release, ...]:
+    """All shipped models, oldest first. Raises ModelError if the manifest is missing or broken."""
+    path = models_folder() / "manifest.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["models"]
+        return tuple(Release(**{name: row[name] for name in Release.__slots__}) for row in rows)
+    except OSError as err:
+        raise ModelError(f"the list of models cannot be read: {err}") from err
+    except (KeyError, TypeError, ValueError) as err:
+        raise ModelError(f"the list of models {path} is broken ({err})") from err
+
+
+def release_of(model_id: bytes) -> Release | None:
+    """The shipped release with this id, if there is one."""
+    return next((row for row in releases() if row.id == model_id), None)
+
+
+class Models:
+    """Loads models on demand, each once, onto one device.
+
+    Args:
+        device: where networks run.
+        dtype: of the transforms, float32 or bfloat16.
+        extra: weights files of users' own models, beside the shipped ones.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, extra: tuple[Path, ...] = ()) -> None:
+        self._device, self._dtype, self._extra = device, dtype, extra
+        self._loaded: dict[bytes, Model] = {}
+
+    def by_name(self, name: str) -> Model:
+        """The current release of a name, or the weights file at a path. Raises ModelError."""
+        rows = [row for row in releases() if row.kind == "base" and name in (row.name, Path(row.file).stem)]
+        if rows:
+            return self.by_id(rows[-1].id)
+        path = Path(name)
+        if path.is_file():
+            return self._keep(_read(path))
+        names = ", ".join(sorted({row.name for row in releases() if row.kind == "base"}))
+        raise ModelError(f"there is no model {name}: say {names}, or the path of a weights file")
+
+    def by_id(self, model_id: bytes) -> Model:
+        """The model that a .ncd file asks for. Raises ModelError if it is neither shipped nor given."""
+        if model_id in self._loaded:
+            return self._loaded[model_id]
+        row = release_of(model_id)
+        if row is not None:
+            return self._keep(_read(models_folder() / row.file, row.sha256))
+        for path in self._extra:
+            found = _read(path)
+            if found.id == model_id:
+                return self._keep(found)
+        known = ", ".join(row.id.hex()[:8] for row in releases() if row.kind == "base")
+        raise ModelError(
+            f"the file needs model {model_id.hex()[:8]}, here are {known}: update ncodec, or name its weights with --model"
+        )
+
+    def _keep(self, found: _File) -> Model:
+        if found.id not in self._loaded:
+            self._loaded[found.id] = found.load(self._device, self._dtype)
+        return self._loaded[found.id]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    id: bytes
+    load: Callable[[torch.device, torch.dtype], Model]
+
+
+def _read(path: Path, sha256: str | None = None) -> _File:
+    """Read and verify a weights file; the tensors are made when it is wanted."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{path} is larger than {MAX_FILE_BYTES} bytes: it is no model of ncodec")
+        data = path.read_bytes()
+    except OSError as err:
+        raise ModelError(f"the weights {path} cannot be read: {err.strerror}") from err
+    digest = hashlib.sha256(data)
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise ModelError(
+            f"the weights {path} are damaged: their SHA-256 is not the one of the release; reinstall ncodec"
+        )
+
+    def load(device: torch.device, dtype: torch.dtype) -> Model:
+        from ncodec.nets.model import model_from_tensors
+
+        metadata, tensors = _parse(path, data)
+        return model_from_tensors(digest.digest()[:ID_BYTES], path.name, metadata, tensors, device, dtype)
+
+    return _File(digest.digest()[:ID_BYTES], load)
+
+
+def _parse(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+        size = int.from_bytes(data[:8], "little")
+        return json.loads(data[8 : 8 + size]).get("__metadata__", {}), tensors
+    except (SafetensorError, ValueError, KeyError) as err:
+        raise ModelError(f"{path} is not a safetensors file ({err})") from err

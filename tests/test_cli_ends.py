@@ -1,0 +1,110 @@
+"""The command line ended from outside, by a lack of memory, or by a bug."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_tools import ENV, TIMEOUT_S, fails, fake_ncd, names, ncodec_run, ncodec_start, save_scene
+from PIL import Image
+
+from ncodec.cli.exits import failure
+from ncodec.cli.main import main
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_interrupted_batch_leaves_whole_files_only(tmp_path: Path, number: signal.Signals, status: int) -> None:
+    save_scene(tmp_path / "in" / "000.png", 64, 64)
+    for k in range(1, 300):
+        (tmp_path / "in" / f"{k:03}.png").hardlink_to(tmp_path / "in" / "000.png")
+    process = ncodec_start("noise", "in", "-o", "out", cwd=tmp_path)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (tmp_path / "out" / "003-noisy.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == status
+    assert b"Traceback" not in err
+    left = names(tmp_path / "out")
+    assert 4 <= len(left) < 300
+    for name in left:
+        assert name.endswith("-noisy.png")
+        Image.open(tmp_path / "out" / name).load()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool) -> None:
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    if force:
+        (tmp_path / "a-base.ncd").write_bytes(b"old")
+
+    def interrupt(_: int) -> None:
+        assert len(names(tmp_path)) == 2 + force  # the temporary file is there
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    assert main(["strip", str(tmp_path / "a.ncd"), *["--force"] * force]) == 130
+    assert names(tmp_path) == ["a-base.ncd", "a.ncd"] if force else ["a.ncd"]
+    assert not force or (tmp_path / "a-base.ncd").read_bytes() == b"old"
+
+
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    """A process that was started with SIGHUP ignored goes on."""
+    script = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from ncodec.cli.main import _signals_raise\n"
+    script += "with _signals_raise(): print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
+    run = subprocess.run([sys.executable, "-c", script], env=ENV, cwd=tmp_path, capture_output=True, check=True)
+    assert run.stdout == b"True\n"
+
+
+def test_out_of_memory_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def hungry(_: bytes) -> None:
+        raise MemoryError
+
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    monkeypatch.setattr("ncodec.cli.strip.parse", hungry)
+    assert main(["strip", str(tmp_path / "a.ncd")]) == 1
+    assert (
+        capfd.readouterr().err == f"ncodec: error: {tmp_path / 'a.ncd'}: there is not enough memory for this picture\n"
+    )
+
+
+def test_large_picture_in_little_memory(tmp_path: Path) -> None:
+    Image.new("1", (13_000, 13_000)).save(tmp_path / "a.png")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
+
+    run = ncodec_run("noise", "a.png", cwd=tmp_path, preexec_fn=limit)
+    fails(run, 1, "a.png: there is not enough memory")
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_out_of_memory_in_torch_is_found_out() -> None:
+    import torch
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    failed = failure(caught.value, "a.png")
+    assert failed is not None
+    assert failed.sentence == "a.png: there is not enough memory for this picture"
+    on_cuda = failure(torch.cuda.OutOfMemoryError("CUDA out of memory"), "a.png")
+    assert on_cuda == failed
+    assert failure(RuntimeError("something else")) is None
+
+
+def test_bug_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: bytes) -> None:
+        raise ZeroDivisionError("a bug")
+
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    monkeypatch.setattr("ncodec.cli.strip.parse", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["strip", str(tmp_path / "a.ncd")])

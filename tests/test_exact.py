@@ -1,0 +1,162 @@
+"""Integers only choose tables: one file gives one set of symbols whatever the machine does underneath."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pictures import scene
+
+from ncodec import base
+from ncodec.entropy import entropy_bits
+from ncodec.nets.exact import FEATURE_MAX, ExactDepthwise, ExactLinear, prove_bound
+from ncodec.nets.model import Model
+from ncodec.nets.prior import place_step, split_step
+from ncodec.nets.windows import windows
+from ncodec.weights import Models
+
+DECODE = """
+import hashlib, sys, torch
+from pathlib import Path
+from ncodec import base
+from ncodec.weights import Models
+torch.set_num_threads(int(sys.argv[2]))
+torch.backends.mkldnn.enabled = sys.argv[3] == "onednn"
+torch.set_float32_matmul_precision("medium")  # a setting of somebody else's program must not matter
+model = Models(torch.device(sys.argv[4]), torch.float32).by_name("base")
+hyper, latents = ((Path(sys.argv[1]) / name).read_bytes() for name in ("hyper", "latents"))
+print(hashlib.sha256(base.decode_base(model, hyper, latents, 96, 144).cpu().numpy().tobytes()).hexdigest())
+"""
+SETTINGS = {
+    "two threads": (["2", "onednn", "cpu"], {}),
+    "one thread, no oneDNN": (["1", "plain", "cpu"], {}),
+    "AVX2": (["1", "onednn", "cpu"], {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}),
+    "SSE": (["2", "onednn", "cpu"], {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}),
+}  # fmt: skip
+if torch.cuda.is_available():
+    SETTINGS["CUDA"] = (["2", "onednn", "cuda"], {})
+
+
+@pytest.fixture(scope="module")
+def coded(models: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the payloads of a small noisy picture, and the hash of its latents as the encoder has them."""
+    layer = base.encode_base(models.by_name("base"), torch.from_numpy(scene(96, 144, sigma=25)), 6)
+    folder = tmp_path_factory.mktemp("coded")
+    (folder / "hyper").write_bytes(layer.hyperprior)
+    (folder / "latents").write_bytes(layer.latents)
+    return folder, hashlib.sha256(layer.y_hat.numpy().tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_symbols_are_the_same_under_every_setting(coded: tuple[Path, str], setting: str):
+    folder, expected = coded
+    arguments, environment = SETTINGS[setting]
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE, str(folder), *arguments],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == expected
+
+
+def test_slices_give_the_values_of_a_run_on_the_whole(model: Model):
+    """One slice border in each direction, at 1024 pixels; sizes that are no multiple of anything."""
+    rng = np.random.default_rng(0)
+    height, width = 67, 70
+    z = torch.from_numpy(rng.integers(-9, 10, (17, 18, model.arch.hyper)).astype(np.int16))
+    y = torch.from_numpy(rng.normal(0, 3, (height, width, model.arch.latent)).astype(np.float32))
+    whole = model.prior.features(z)[:height, :width]
+    assert torch.equal(base._features(model, z, height, width).double(), whole)
+    first = torch.zeros(height, width, model.arch.latent, dtype=torch.float64)
+    grid = torch.round(y * 1024)
+    place_step(first, split_step(grid, 0).double(), 0)
+    mean, rows = model.prior.step2(whole, first, 0, 0)
+    for window in windows(height, width, base.SLICE_LATENTS, 1):
+        part_mean, part_rows = base._step2(model, whole.float(), grid / 1024, window)
+        assert torch.equal(part_mean, mean[window.core])
+        assert torch.equal(part_rows, rows[window.core])
+
+
+@pytest.mark.parametrize("core", [16, 32])
+def test_windowed_transforms_give_the_pixels_of_a_run_on_the_whole(model: Model, core: int):
+    picture = torch.from_numpy(scene(530, 700, sigma=10))
+    whole = model.transforms.analyse(picture, 3)
+    assert torch.allclose(model.transforms.analyse(picture, 3, core=core), whole, atol=2e-2)
+    z = model.transforms.hyper_analyse(whole)
+    assert (model.transforms.hyper_analyse(whole, core=core) != z).float().mean() < 1e-3
+    pixels = model.transforms.synthesise(whole.round(), 3, 530, 700, 3)
+    windowed = model.transforms.synthesise(whole.round(), 3, 530, 700, 3, core=core)
+    assert (pixels.int() - windowed.int()).abs().max() <= 1
+
+
+def test_bfloat16_stays_within_a_level_or_two_of_float32(model: Model):
+    """Block means too: an error that does not average out shows as steps in a flat sky."""
+    fast = Models(torch.device("cpu"), torch.bfloat16).by_name("base")
+    y = model.transforms.analyse(torch.from_numpy(scene(256, 384, sigma=25)), 5).round()
+    exact = model.transforms.synthesise(y, 5, 256, 384, 3).float()
+    error = fast.transforms.synthesise(y, 5, 256, 384, 3).float() - exact
+    assert error.abs().max() <= 2
+    assert error.view(32, 8, 48, 8, 3).mean((1, 3)).abs().max() <= 0.6
+
+
+def test_every_integer_layer_is_proven_and_the_proof_can_fail(model: Model):
+    weight = torch.full((1, 4096), 32767, dtype=torch.int16)
+    with pytest.raises(ValueError, match="past 2"):
+        prove_bound(weight, torch.zeros(1, dtype=torch.int64), "wide")
+    prove_bound(weight[:, :64], torch.zeros(1, dtype=torch.int64), "narrow")
+
+
+def test_linear_layer_is_what_the_format_page_says(rng: np.random.Generator):
+    """Against Python's own integers, with inputs at the very ends of the range."""
+    weight = rng.integers(-32767, 32768, (5, 24))
+    bias = rng.integers(-(2**30), 2**30, 5)
+    x = rng.choice([-FEATURE_MAX, FEATURE_MAX, 0, 1, -1, 12345], (3, 2, 24))
+    tensors = {
+        "l.weight": torch.from_numpy(weight.astype(np.int16)),
+        "l.bias": torch.from_numpy(bias),
+        "l.shift": torch.tensor([20], dtype=torch.int32),
+    }
+    for slope_bits in (0, 3, 7):
+        out = ExactLinear(tensors, "l", 2.0**-slope_bits)(torch.from_numpy(x).double())
+        for place in np.ndindex(3, 2):
+            for o in range(5):
+                total = sum(int(w) * int(v) for w, v in zip(weight[o], x[place], strict=True)) + int(bias[o])
+                scaled, unit = (total << (7 - slope_bits), 1 << 27) if total < 0 else (total << 7, 1 << 27)
+                expected = max(-FEATURE_MAX, min(FEATURE_MAX, (2 * scaled + unit) // (2 * unit)))
+                assert int(out[place][o]) == expected
+
+
+def test_depthwise_layer_is_what_the_format_page_says(rng: np.random.Generator):
+    weight, bias = rng.integers(-32767, 32768, (9, 3)), rng.integers(-(2**30), 2**30, 3)
+    x = rng.integers(-FEATURE_MAX, FEATURE_MAX, (4, 5, 3))
+    tensors = {
+        "d.weight": torch.from_numpy(weight.astype(np.int16)),
+        "d.bias": torch.from_numpy(bias),
+        "d.shift": torch.tensor([18], dtype=torch.int32),
+    }
+    out = ExactDepthwise(tensors, "d")(torch.from_numpy(x).double())
+    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+    for i, j, c in np.ndindex(4, 5, 3):
+        window = padded[i : i + 3, j : j + 3, c].ravel()
+        total = sum(int(a) * int(b) for a, b in zip(window, weight[:, c], strict=True)) + int(bias[c])
+        expected = max(-FEATURE_MAX, min(FEATURE_MAX, (2 * total + (1 << 18)) >> 19))
+        assert int(out[i, j, c]) == expected
+
+
+def test_real_bytes_fit_the_estimated_entropy(model: Model):
+    picture = torch.from_numpy(scene(192, 256, sigma=25))
+    for quality in (1, 8):
+        y = model.transforms.analyse(picture, quality)
+        z = model.transforms.hyper_analyse(y)
+        bits = 0.0
+        for symbols, rows in base.coded_symbols(model, y.clone(), z):
+            bits += entropy_bits(np.where(model.latent_tables.is_coded[rows], symbols, 0), rows, model.latent_tables)
+        layer = base.encode_base(model, picture, quality)
+        overhead = 8 * 8  # symbol checksum and a length
+        assert abs(8 * len(layer.latents) - overhead - bits) <= 0.01 * bits + 2 * 64

@@ -1,0 +1,72 @@
+"""The layout: imports point down, every third-party package has its home, rooms stay small."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "ncodec"
+LEVEL = {
+    "errors": 0, "compat": 0,
+    "container": 1, "entropy": 1, "streams": 1, "device": 1,
+    "picture": 2, "noise": 2, "enhancement": 2, "nets": 2,
+    "weights": 3, "info": 4, "base": 3, "residual": 3,
+    "codec": 4, "api": 5, "cli": 6,
+}  # fmt: skip
+HOME = {
+    "constriction": {"entropy"},
+    "PIL": {"picture", "api"},
+    "safetensors": {"weights"},
+    "compressai": set(),
+    "rich": {"cli"},
+    "click": {"cli"},
+    "torch": {"compat", "device", "nets", "weights", "base", "codec", "api", "cli"},
+}
+LIMIT_LINES = 260
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """(top-level name, path) of every module; train is a leaf that may import everything."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if name not in {"__init__", "__main__", "train"}:
+            yield name, path
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_imports_point_down_and_stay_home():
+    for here, path in modules():
+        for name in imports(path):
+            top, _, rest = name.partition(".")
+            if top == "ncodec":
+                there = rest.split(".")[0]
+                if there == "__version__":
+                    continue
+                assert there == here or there in LEVEL and LEVEL[there] < LEVEL[here] or _train_command(here, there), (
+                    f"{path} imports {name}"
+                )
+            elif top in HOME:
+                assert here in HOME[top], f"{path}: {top} belongs in {HOME[top]}"
+
+
+def _train_command(here: str, there: str) -> bool:
+    """The `train` command starts the trainer; nothing else knows it."""
+    return here == "cli" and there == "train"
+
+
+def test_rooms_stay_small():
+    large = {
+        str(path.relative_to(PACKAGE)): lines
+        for path in PACKAGE.rglob("*.py")
+        if (lines := path.read_text(encoding="utf-8").count("\n")) > LIMIT_LINES
+    }
+    assert not large
