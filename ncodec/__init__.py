@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
     from ncodec.api import decode, decode_image, encode
+
+    __version__: str
 
 __all__ = ["NcodecError", "__version__", "decode", "decode_image", "encode"]
 
@@ -25,6 +26,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     if name == "__version__":
+        from importlib import metadata
+
         try:
             return metadata.version("ncodec")
         except metadata.PackageNotFoundError:

@@ -56,7 +56,7 @@ class BaseLayer:
 def encode_base(model: Model, pixels: Tensor, quality: int) -> BaseLayer:
     """Picture uint8 [H, W, 1 or 3] -> latents -> symbols -> section payloads."""
     y = model.transforms.analyse(pixels, quality)
-    z = model.transforms.hyper_analyse(y)
+    z = hyper_latents(model, y)
     hyperprior = _encode_hyper(model, z.cpu().numpy())
     encoders: list[Encoder] = []
     crc = 0
@@ -105,6 +105,12 @@ def decode_base(model: Model, hyperprior: bytes, latents: bytes, height: int, wi
     if crc != claimed:
         raise DriftError(_drift("latents"))
     return y_hat
+
+
+def hyper_latents(model: Model, y: Tensor) -> Tensor:
+    """Latents -> hyper-latents int16 [h, w, hyper], 0 in the channels that are not coded."""
+    coded = torch.from_numpy(model.hyper_tables.is_coded).to(y.device)
+    return model.transforms.hyper_analyse(y) * coded
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import constriction
 import numpy as np
@@ -18,9 +19,10 @@ from ncodec.errors import FormatError
 TOTAL = 1 << 24
 """The integer frequencies of every table sum to this."""
 
-AnsCoder = constriction.stream.stack.AnsCoder
-Categorical = constriction.stream.model.Categorical
-_BYTE = constriction.stream.model.Uniform(256)  # 2^24 / 256 divides evenly: every byte has the frequency 2^16
+_stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue] - its stubs leave it out
+AnsCoder = _stream.stack.AnsCoder
+Categorical = _stream.model.Categorical
+_BYTE = _stream.model.Uniform(256)  # 2^24 / 256 divides evenly: every byte has the frequency 2^16
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Tables:
     low: np.ndarray
     size: np.ndarray
     counts: np.ndarray
-    _models: dict[int, Categorical] = field(default_factory=dict, repr=False, compare=False)
+    _models: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.low.shape != self.size.shape or self.low.ndim != 1 or len(self.low) == 0:
@@ -72,7 +74,7 @@ class Tables:
         """int32 [size[row]]: the frequencies of one row."""
         return self.counts[self.starts[row] : self.starts[row] + self.size[row]]
 
-    def model(self, row: int) -> Categorical:
+    def model(self, row: int) -> Any:
         """constriction's model of a row, made once."""
         model = self._models.get(row)
         if model is None:
@@ -87,12 +89,14 @@ class Tables:
 class _Groups:
     """The coded positions of one step, ordered by row: groups of one row lie together."""
 
-    order: np.ndarray
+    order: np.ndarray | slice
     rows: np.ndarray
     sizes: np.ndarray
 
     @classmethod
     def of(cls, rows: np.ndarray, tables: Tables) -> _Groups:
+        if len(rows) and rows[0] == rows[-1] and tables.is_coded[rows[0]] and (rows == rows[0]).all():
+            return cls(slice(None), rows[:1], np.array([len(rows)]))  # one table for all: nothing to sort
         coded = np.flatnonzero(tables.is_coded[rows])
         coded_rows = rows[coded]
         counts = np.bincount(coded_rows, minlength=1)
@@ -158,7 +162,7 @@ class Decoder:
     def pop(self, rows: np.ndarray) -> np.ndarray:
         """Symbols int16 [n] of one step; rows: unsigned integers [n]."""
         groups = _Groups.of(rows, self._tables)
-        values = np.empty(len(groups.order), np.int32)
+        values = np.empty(int(groups.sizes.sum()), np.int32)
         begin, escaped = 0, []
         for row, size in zip(groups.rows.tolist(), groups.sizes.tolist(), strict=True):
             index = self._coder.decode(self._tables.model(row), size)
@@ -183,7 +187,7 @@ class Decoder:
 
 def symbols_crc(symbols: np.ndarray, crc: int = 0) -> int:
     """CRC-32 of int16 symbols as little-endian bytes in C order, continuing `crc`: what both ends must agree on."""
-    return zlib.crc32(np.ascontiguousarray(symbols, dtype="<i2"), crc)
+    return zlib.crc32(np.ascontiguousarray(symbols, dtype="<i2").data, crc)
 
 
 def entropy_bits(symbols: np.ndarray, rows: np.ndarray, tables: Tables) -> float:

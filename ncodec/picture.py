@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -164,6 +166,19 @@ def unpack_alpha(data: bytes, height: int, width: int) -> np.ndarray:
         return np.array(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as err:
         raise FormatError(f"the alpha section is not a PNG ({err})") from err
+
+
+@contextmanager
+def _our_limit() -> Iterator[None]:
+    """Pillow refuses, and warns of, pictures that are large for it; for the time of one call the limit is ours."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _colour_mode(image: Image.Image) -> str:

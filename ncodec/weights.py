@@ -62,7 +62,7 @@ def releases() -> tuple[Release, ...]:
         rows = json.loads(path.read_text(encoding="utf-8"))["models"]
         return tuple(Release(**{name: row[name] for name in Release.__slots__}) for row in rows)
     except OSError as err:
-        raise ModelError(f"the list of models cannot be read: {err}") from err
+        raise ModelError(f"the list of models {path} cannot be read: {err.strerror}") from err
     except (KeyError, TypeError, ValueError) as err:
         raise ModelError(f"the list of models {path} is broken ({err})") from err
 
@@ -109,7 +109,8 @@ class Models:
                 return self._keep(found)
         known = ", ".join(row.id.hex()[:8] for row in releases() if row.kind == "base")
         raise ModelError(
-            f"the file needs model {model_id.hex()[:8]}, here are {known}: update ncodec, or name its weights with --model"
+            f"the file needs model {model_id.hex()[:8]}, here are {known}: "
+            "update ncodec, or name its weights with --model"
         )
 
     def _keep(self, found: _File) -> Model:

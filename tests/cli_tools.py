@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from pictures import scene
 from PIL import Image
 
 import ncodec
 from ncodec.container import Container, Header, Section, Tag, dump
+from pictures import scene
 
 AS_ROOT = os.geteuid() == 0
 ROOT = Path(ncodec.__file__).parent.parent

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def scene(height: int, width: int, channels: int = 3, sigma: float = 0.0, seed: int = 0) -> np.ndarray:
-    """uint8 [height, width, channels]: a sky-like gradient, discs with hard edges, stripes of rising frequency, strokes."""
+    """uint8 [height, width, channels]: a sky-like gradient, discs with hard edges, stripes, text-like strokes."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     picture = np.stack([170 - 0.15 * y, 150 - 0.1 * y + 0.05 * x, 120 + 0.1 * x], 2)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import resource
 import subprocess
@@ -13,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_tools import ENV, fake_ncd, names, ncodec_run, ncodec_start, save_scene, sentences
 from PIL import Image
 
+from cli_tools import ENV, fake_ncd, names, ncodec_run, save_scene, sentences
 from ncodec import container
 from ncodec.cli.options import with_strength
 from ncodec.container import Tag
@@ -211,32 +209,3 @@ def test_info_for_programs(tmp_path: Path) -> None:
 def test_info_reads_standard_input(tmp_path: Path) -> None:
     run = ncodec_run("info", "-", cwd=tmp_path, stdin=fake_ncd())
     assert run.stdout.decode().startswith("standard input\n")
-
-
-@pytest.mark.parametrize(("count", "is_drawn"), [(1, False), (3, True)])
-def test_bar_is_drawn_for_a_batch_on_a_terminal(tmp_path: Path, count: int, is_drawn: bool) -> None:
-    for k in range(count):
-        save_scene(tmp_path / f"{k}.png")
-    ours, theirs = pty.openpty()
-    process = ncodec_start("noise", tmp_path, "--json", cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=theirs)
-    os.close(theirs)
-    assert process.stdout is not None
-    records = process.stdout.read().splitlines()
-    drawn = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            drawn += chunk
-    except OSError:  # Linux's way to say that the other end is closed
-        pass
-    os.close(ours)
-    assert process.wait() == 0
-    assert len(records) == count  # the bar leaves standard output alone
-    assert (f"{count}/{count}".encode() in drawn) == is_drawn
-
-
-def test_no_bar_without_a_terminal(tmp_path: Path) -> None:
-    for k in range(3):
-        save_scene(tmp_path / f"{k}.png")
-    run = ncodec_run("noise", tmp_path, cwd=tmp_path)
-    assert len(sentences(run)) == 3
-    assert b"\x1b" not in run.stderr

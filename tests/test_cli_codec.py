@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli_tools import fake_ncd, names, ncodec_run, save_scene
-from conftest import TINY
 from PIL import Image
 
 import ncodec
+from cli_tools import fake_ncd, names, ncodec_run, save_scene
+from conftest import TINY
 from ncodec.cli.main import main
 from ncodec.container import Container, Section, Tag, dump, parse
 
@@ -25,10 +25,9 @@ Output = pytest.CaptureFixture[str]
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file of the user's own."""
-    from pictures import scene
-
     from ncodec.train.export import write_release
     from ncodec.train.network import trainable_network
+    from pictures import scene
 
     torch.manual_seed(2)
     network = trainable_network(TINY).eval()

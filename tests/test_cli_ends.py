@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_tools import ENV, TIMEOUT_S, fails, fake_ncd, names, ncodec_run, ncodec_start, save_scene
 from PIL import Image
 
+from cli_tools import ENV, TIMEOUT_S, fails, fake_ncd, names, ncodec_run, ncodec_start, save_scene
 from ncodec.cli.exits import failure
 from ncodec.cli.main import main
 

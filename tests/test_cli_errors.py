@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from cli_tools import (
     AS_ROOT,
     fails,
@@ -18,8 +20,6 @@ from cli_tools import (
     save_scene,
     sentences,
 )
-from PIL import Image
-
 from ncodec.cli.exits import failure
 from ncodec.cli.main import main
 

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from cli_tools import (
     AS_ROOT,
     TIMEOUT_S,
@@ -22,7 +23,6 @@ from cli_tools import (
     ncodec_start,
     save_scene,
 )
-
 from ncodec.cli import files
 from ncodec.cli.exits import OutputError
 from ncodec.cli.main import main
@@ -100,6 +100,9 @@ def test_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OutputError):
         files.write(str(target), b"second", force=False)
     assert target.read_bytes() == b"first"
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(PermissionError):
+        files.write(str(tmp_path / "b.ncd"), b"third", force=False)
     assert names(tmp_path) == ["a.ncd"]
 
 
@@ -158,9 +161,22 @@ def test_full_standard_output(tmp_path: Path, arguments: tuple[str, ...]) -> Non
         fails(ncodec_run(*arguments, cwd=tmp_path, stdout=full), 1, "standard output: the disk is full")
 
 
+def private_device(folder: Path, name: str, minor: int) -> Path:
+    """A memory device of our own. Never /dev/null itself: root, with a bug, would replace it for everybody."""
+    device = folder / name
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+        device.open("wb").close()
+    except PermissionError:  # not root, or a disk without devices
+        pytest.skip("devices cannot be made here")
+    return device
+
+
 def test_full_device(tmp_path: Path) -> None:
+    device = private_device(tmp_path, "full", 7)
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    fails(ncodec_run("strip", "a.ncd", "-o", "/dev/full", cwd=tmp_path), 1, "/dev/full: the disk is full")
+    fails(ncodec_run("strip", "a.ncd", "-o", device, cwd=tmp_path), 1, "full: the disk is full")
+    assert device.is_char_device()
 
 
 def test_closed_standard_output(tmp_path: Path) -> None:
@@ -179,10 +195,11 @@ def test_broken_pipe_is_quiet(tmp_path: Path, arguments: tuple[str, ...]) -> Non
     assert (run.returncode, run.stderr) == (1, b"")
 
 
-def test_null_device_stays_a_device(tmp_path: Path) -> None:
+def test_device_stays_a_device(tmp_path: Path) -> None:
+    device = private_device(tmp_path, "null", 3)
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    assert ncodec_run("strip", "a.ncd", "-o", "/dev/null", "--force", cwd=tmp_path).returncode == 0
-    assert Path("/dev/null").is_char_device()
+    assert ncodec_run("strip", "a.ncd", "-o", device, "--force", cwd=tmp_path).returncode == 0
+    assert device.is_char_device()
 
 
 def test_fifo_is_written_to(tmp_path: Path) -> None:

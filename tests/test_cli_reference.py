@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import click
-from cli_tools import ROOT
 
+from cli_tools import ROOT
 from ncodec.cli.main import cli
 from ncodec.cli.reference import exit_statuses, reference
 

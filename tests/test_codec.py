@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pictures import scene
 
 import ncodec
 from ncodec import codec
@@ -17,6 +16,7 @@ from ncodec.container import Container, Section, Tag, dump, parse
 from ncodec.errors import Damaged, DriftError, FormatError, ImageError, ModelError, RequestError
 from ncodec.nets.model import Model
 from ncodec.picture import Picture
+from pictures import scene
 
 
 class OneModel:

@@ -36,6 +36,13 @@ GOLDEN = bytes.fromhex(
 )
 
 
+def read_all(data: bytes) -> None:
+    """Parse and use every section."""
+    box = parse(data)
+    for section in box.sections:
+        box.section(section.tag)
+
+
 def test_bytes_are_frozen():
     assert dump(BOX) == GOLDEN
     assert parse(GOLDEN) == BOX
@@ -60,9 +67,7 @@ def test_every_flipped_byte_is_noticed(at: int, mask: int):
     bad = bytearray(GOLDEN)
     bad[at] ^= mask
     with pytest.raises(FormatError):
-        box = parse(bytes(bad))
-        for section in box.sections:
-            box.section(section.tag)
+        read_all(bytes(bad))
 
 
 @given(st.binary(max_size=200))
@@ -79,9 +84,7 @@ def test_noise_raises_only_format_errors(data: bytes):
 @pytest.mark.parametrize("path", sorted(CORRUPT.glob("*.ncd")), ids=lambda path: path.stem)
 def test_every_file_that_once_broke_the_parser_is_refused(path: Path):
     with pytest.raises(FormatError):
-        box = parse(path.read_bytes())
-        for section in box.sections:
-            box.section(section.tag)
+        read_all(path.read_bytes())
 
 
 def resealed(**change: object) -> bytes:
@@ -138,7 +141,7 @@ def test_sections_must_ascend_and_the_base_layer_must_be_there():
         with pytest.raises(FormatError, match="ascending"):
             parse(with_sections(*wrong))
     for missing in ((hyper,), (latents,), ()):
-        with pytest.raises(FormatError, match="no .* section"):
+        with pytest.raises(FormatError, match=r"no .* section"):
             parse(with_sections(*missing))
 
 
@@ -165,7 +168,8 @@ def test_errors_have_the_documented_statuses():
     def walk(kind: type[NcodecError]) -> list[type[NcodecError]]:
         return [kind, *(each for child in kind.__subclasses__() for each in walk(child))]
 
-    assert {kind.__name__: kind.exit_status for kind in walk(NcodecError)} == {
+    kinds = [kind for kind in walk(NcodecError) if kind.__module__ == "ncodec.errors"]
+    assert {kind.__name__: kind.exit_status for kind in kinds} == {
         "NcodecError": 1, "RequestError": 2, "ImageError": 3, "FormatError": 4, "Truncated": 4, "Damaged": 4,
         "ModelError": 5, "DriftError": 6,
     }  # fmt: skip

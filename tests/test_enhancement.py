@@ -28,7 +28,7 @@ LAMBDAS = np.geomspace(0.0018, 0.09, 8)
 TABLES = build_tables()
 
 FEW = settings(max_examples=40, deadline=None)
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=100, deadline=None)
 
 
 def context_classes(offsets: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[ContextClass, ...]]:
@@ -254,7 +254,7 @@ def test_thresholds_fit_their_type_where_everything_is_large():
 
 
 @given(residuals().flatmap(lambda r: st.tuples(st.just(r), params_of(r.shape[2]))), st.sampled_from(LAMBDAS.tolist()))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_slices_of_every_size_decode_to_what_was_coded(case: tuple[np.ndarray, Params], rd_lambda: float):
     residual, params = case
     coded = encode_slice(residual, params, rd_lambda, TABLES)
@@ -267,7 +267,7 @@ def test_slices_of_every_size_decode_to_what_was_coded(case: tuple[np.ndarray, P
 
 
 @given(st.binary(max_size=300), params_of(3), st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_garbage_decodes_to_garbage_or_a_format_error(data: bytes, params: Params, height: int, width: int):
     with contextlib.suppress(FormatError):
         decoded, _ = decode_slice(data, height, width, params, TABLES)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pictures import scene
 
 from ncodec import base
 from ncodec.entropy import entropy_bits
@@ -20,6 +19,7 @@ from ncodec.nets.model import Model
 from ncodec.nets.prior import place_step, split_step
 from ncodec.nets.windows import windows
 from ncodec.weights import Models
+from pictures import scene
 
 DECODE = """
 import hashlib, sys, torch
@@ -36,9 +36,15 @@ print(hashlib.sha256(base.decode_base(model, hyper, latents, 96, 144).cpu().nump
 SETTINGS = {
     "two threads": (["2", "onednn", "cpu"], {}),
     "one thread, no oneDNN": (["1", "plain", "cpu"], {}),
-    "AVX2": (["1", "onednn", "cpu"], {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}),
-    "SSE": (["2", "onednn", "cpu"], {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}),
-}  # fmt: skip
+    "AVX2": (
+        ["1", "onednn", "cpu"],
+        {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    ),
+    "SSE": (
+        ["2", "onednn", "cpu"],
+        {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    ),
+}
 if torch.cuda.is_available():
     SETTINGS["CUDA"] = (["2", "onednn", "cuda"], {})
 
@@ -153,7 +159,7 @@ def test_real_bytes_fit_the_estimated_entropy(model: Model):
     picture = torch.from_numpy(scene(192, 256, sigma=25))
     for quality in (1, 8):
         y = model.transforms.analyse(picture, quality)
-        z = model.transforms.hyper_analyse(y)
+        z = base.hyper_latents(model, y)
         bits = 0.0
         for symbols, rows in base.coded_symbols(model, y.clone(), z):
             bits += entropy_bits(np.where(model.latent_tables.is_coded[rows], symbols, 0), rows, model.latent_tables)

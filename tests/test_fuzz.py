@@ -1,10 +1,11 @@
-"""Everything the fuzzer ever found worth keeping, every time (tests/fuzz/fuzz_parse.py makes and extends the corpus)."""
+"""Everything the fuzzer ever found worth keeping, every time (tests/fuzz/fuzz_parse.py extends the corpus)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
 from fuzz.fuzz_parse import TARGETS, run
 
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus").iterdir())

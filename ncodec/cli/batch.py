@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ncodec.cli.exits import DISK_OR_BUG, BatchError, Failure, failure
+from ncodec.cli.exits import DISK_OR_BUG, BatchError, Failure, Watch, failure
 from ncodec.cli.files import STDOUT, STREAM, check_source, check_target, write
 from ncodec.cli.jobs import Job
 
@@ -61,10 +61,10 @@ def run(jobs: list[Job], work: Callable[[Job], Product], manners: Manners) -> No
         raise click.UsageError("--json needs standard output, which carries the product: say -o FILE")
     failures: list[Failure] = []
     try:
-        with _progress(jobs, manners) as tick:
+        with _watch(jobs, manners) as watch:
             for job in jobs:
-                failures += _attempt(job, work, manners)
-                tick(job.name)
+                failures += _attempt(job, work, manners, watch.say)
+                watch.tick(job.name)
     finally:  # also when it is interrupted, or ends with a bug
         for failed in failures:
             complain(failed.sentence)
@@ -77,11 +77,10 @@ def run(jobs: list[Job], work: Callable[[Job], Product], manners: Manners) -> No
 
 def complain(sentence: str) -> None:
     """An error, on stderr."""
-    with suppress(OSError):  # nobody left to tell
-        click.echo(f"ncodec: error: {sentence}", err=True)
+    _tell(f"ncodec: error: {sentence}")
 
 
-def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners) -> list[Failure]:
+def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners, say: Callable[[str], None]) -> list[Failure]:
     try:
         check_source(job.source)
         if job.target:
@@ -89,7 +88,7 @@ def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners) -> list
         product = work(job)
         if job.target:
             write(job.target, product.data, force=manners.force, makes_folder=job.makes_folder)
-        _summarise(job, product, manners)
+        _summarise(job, product, manners, say)
         if product.complaint:
             raise product.complaint
     except BrokenPipeError:
@@ -102,34 +101,36 @@ def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners) -> list
     return []
 
 
-def _summarise(job: Job, product: Product, manners: Manners) -> None:
+def _summarise(job: Job, product: Product, manners: Manners, say: Callable[[str], None]) -> None:
     if manners.as_json:
-        _say(json.dumps({"input": job.source} | ({"output": job.target} if job.target else {}) | product.record))
+        _print(json.dumps({"input": job.source} | ({"output": job.target} if job.target else {}) | product.record))
     elif manners.talks:
-        _say(product.line)
+        _print(product.line)
     elif not manners.quiet and job.target != STREAM:
-        with suppress(OSError):
-            click.echo(product.line, err=True)
+        say(product.line)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     try:
         click.echo(text)
-    except BrokenPipeError:
-        raise
     except OSError as err:
         raise OSError(err.errno, err.strerror, STDOUT) from err
 
 
+def _tell(line: str) -> None:
+    with suppress(OSError):  # nobody left to tell
+        click.echo(line, err=True)
+
+
 @contextmanager
-def _progress(jobs: list[Job], manners: Manners) -> Iterator[Callable[[str], None]]:
-    """Gives the function to call after each file, with its name. Draws a bar only for people who watch."""
+def _watch(jobs: list[Job], manners: Manners) -> Iterator[Watch]:
+    """A bar, but only for people who watch."""
     watched = sys.stderr is not None and sys.stderr.isatty() and not manners.quiet
     shares_terminal = manners.as_json and sys.stdout is not None and sys.stdout.isatty()
     if len(jobs) < 2 or not watched or manners.talks or shares_terminal:
-        yield lambda name: None
+        yield Watch(lambda name: None, _tell)
         return
     from ncodec.cli.progress import bar
 
-    with bar(len(jobs)) as tick:
-        yield tick
+    with bar(len(jobs)) as watch:
+        yield watch

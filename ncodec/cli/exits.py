@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ncodec.errors import NcodecError
@@ -40,6 +41,14 @@ class Failure:
 
     status: int
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is shown while a batch goes on: `tick` gets the name of each file that is through, `say` the summaries."""
+
+    tick: Callable[[str], None]
+    say: Callable[[str], None]
 
 
 class BatchError(Exception):

@@ -127,8 +127,6 @@ def _write_stdout(data: bytes) -> None:
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
     except OSError as err:
         raise OSError(err.errno, err.strerror, STDOUT) from err
 

@@ -119,7 +119,7 @@ class ExactBlock:
 
 
 def pixel_shuffle(x: Tensor) -> Tensor:
-    """[H, W, 4C] -> [2H, 2W, C] with torch's channel order: channel 4c + 2i + j goes to row offset i, column offset j."""
+    """[H, W, 4C] -> [2H, 2W, C] in torch's channel order: channel 4c + 2i + j goes to row offset i, column j."""
     height, width, channels = x.shape
     x = x.view(height, width, channels // 4, 2, 2).permute(0, 3, 1, 4, 2)
     return x.reshape(2 * height, 2 * width, channels // 4)

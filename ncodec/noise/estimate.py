@@ -3,7 +3,7 @@
 Two estimators. White noise shows alone in the highest frequencies of an 8x8 DCT, so blocks can be chosen by the other
 frequencies, which are independent of it, without a bias. Cameras' own processing (demosaicing, denoising, resizing)
 takes just those frequencies away; then every band is measured by what even the flattest blocks have of it.
-Measured figures: tests/test_noise.py and docs.
+tests/test_noise.py holds both to measured pictures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""`python -m ncodec.train`: train a model, or go on with a run."""
+"""`python -m ncodec.train` and `ncodec train`: train a model, or go on with a run."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from datetime import datetime, timedelta
@@ -11,15 +12,20 @@ from typing import Any
 import click
 import torch
 
-from ncodec.errors import NcodecError
+from ncodec.errors import NcodecError, RequestError
+from ncodec.train.checkpoint import find_start
 from ncodec.train.loop import Budget, train
 from ncodec.train.recipe import load_recipe
 
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
-def parse_time_of_day(text: str) -> float:
-    """The next "HH:MM" of this machine's clock, as seconds since the epoch."""
-    now = datetime.now()
-    end = now.replace(**dict(zip(("hour", "minute"), map(int, text.split(":")), strict=True)), second=0, microsecond=0)  # pyright: ignore[reportArgumentType]
+
+def parse_time_of_day(text: str, now: datetime) -> float:
+    """The next "HH:MM" after `now`, as seconds since the epoch. RequestError if it is not a time of day."""
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
+        raise RequestError(f"{text!r} is not a time of day as HH:MM")
+    hour, minute = map(int, text.split(":"))
+    end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     return (end if end > now else end + timedelta(days=1)).timestamp()
 
 
@@ -36,44 +42,44 @@ def describe(line: dict[str, Any]) -> str:
 
 
 @click.command()
+@click.option("--data", required=True, type=FOLDER, help="Folder of pictures, taken as clean.")
+@click.option("--out", required=True, type=FOLDER, help="Folder of the run; a run that is there goes on.")
+@click.option("--init", metavar="WEIGHTS", help="Start from a weights file, a run's folder, or a shipped model's name.")
 @click.option("--recipe", default="base", show_default=True, help="Name of a shipped recipe, or a TOML file.")
-@click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value, as optimiser.adam_rate=1e-4."
-)
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of pictures.")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder of the run; goes on with one there."
-)
-@click.option(
-    "--init", type=click.Path(exists=True, path_type=Path), help="Weights to start from: a file or a run's folder."
-)
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder for the decoded pictures.")
-@click.option("--steps", type=click.IntRange(1))
-@click.option("--pixels", type=click.IntRange(1))
-@click.option("--seconds", type=click.FloatRange(0, min_open=True))
-@click.option("--until", metavar="HH:MM", help="End this part of the run at that time of day.")
-@click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Threads of the convolutions.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: noise.sigma_max=30.")
+@click.option("--cache", type=FOLDER, help="Folder for the decoded pictures; in the run's folder by default.")
+@click.option("--steps", type=click.IntRange(1), help="Length of the whole run, resumed parts included ...")
+@click.option("--pixels", type=click.IntRange(1), help="... or in pixels seen ...")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds of training.")
+@click.option("--until", metavar="HH:MM", help="Stop at that time of day; alone, it is also the end of the whole run.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:n.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the convolutions on a CPU.")
 @click.option("--pieces", is_flag=True, help="Write the state in pieces under 16 MB.")
 def main(recipe: str, changes: tuple[str, ...], until: str | None, threads: int | None, **options: Any) -> None:
-    """Train the base layer's network on a folder of pictures."""
+    """Train a model on a folder of pictures.
+
+    The rates fall over the whole run, which --steps, --pixels, --seconds or --until bounds. SIGTERM and Ctrl-C end it
+    with its state saved; the same command goes on with it, after a kill, too.
+    """
     if threads:
         torch.set_num_threads(threads)
-    limits = {key: options.pop(key) for key in ("steps", "pixels", "seconds")}
-    budget = Budget(**limits, until=parse_time_of_day(until) if until else None)
     try:
+        limits = {key: options.pop(key) for key in ("steps", "pixels", "seconds")}
+        end = parse_time_of_day(until, datetime.now()) if until else None
+        init = options.pop("init")
         result = train(
             load_recipe(recipe).changed(*changes),
             options.pop("data"),
             options.pop("out"),
-            budget=budget,
-            report=lambda line: click.echo(describe(line)),
+            budget=Budget(**limits, until=end),
+            init=find_start(init) if init else None,
+            report=lambda line: click.echo(describe(line), err=True),
             **options,
         )
     except NcodecError as error:
         click.echo(f"ncodec: error: {error}", err=True)
         sys.exit(error.exit_status)
-    click.echo(f"{'complete' if result.complete else 'stopped'}: {result.weights}")
+    click.echo(f"{'complete' if result.complete else 'stopped'}: {result.weights}", err=True)
 
 
 if __name__ == "__main__":

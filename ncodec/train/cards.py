@@ -19,7 +19,7 @@ CARD = """
 * name `{name}`, model id `{id}`, released {released}, licence {license}
 * trained on: {trained_on}
 * seen: {gigapixels_seen} gigapixels in {steps:,} steps, {training_hours} hours
-* cost in thousand multiply-accumulates a pixel: analysis {analysis:.1f}, denoising synthesis {synthesis:.1f}, integer networks {exact:.1f}
+* kMAC a pixel: analysis {analysis:.1f}, synthesis {synthesis:.1f}, integer networks {exact:.1f}
 """
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ncodec.errors import ModelError
 from ncodec.nets.architecture import Architecture
+from ncodec.weights import models_folder
 
 PIECE_BYTES = 15_000_000
 """Pieces of a state stay below 16 MB, which is what can be carried between machines."""
@@ -139,6 +140,19 @@ def load_weights(path: Path) -> Start:
         for prefix in ("net.", "ema.")
     ]
     return Start(architecture, states[0], states[1], record)
+
+
+def find_start(name: str) -> Path:
+    """A path as it is, or the training weights kept for a shipped model: models/training/NAME.safetensors.
+
+    Raises:
+        ModelError: there is neither.
+    """
+    kept = models_folder() / "training" / f"{name}.safetensors"
+    for path in (Path(name), kept):
+        if path.exists():
+            return path
+    raise ModelError(f"{name}: no such file or folder, and no training weights of that name in {kept.parent}")
 
 
 def load_start(path: Path) -> Start:

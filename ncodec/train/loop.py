@@ -168,7 +168,7 @@ class _Loop:
                     self._evaluate()
                 self.samples.append(self.trainer.step(share))
                 self._tick()
-                if progress.step % loop.log_steps == 0:
+                if len(self.samples) == loop.log_steps:
                     self._log(share)
                 if time.monotonic() - self.saved > loop.save_s:
                     self._save()

@@ -17,6 +17,8 @@ SCALE_SKIP = 0.16
 SCALE_MAX = 256.0
 PRIOR_WEIGHT = 2000.0
 """The model's own density counts as this many observed symbols beside the calibration's histogram."""
+ALWAYS_ZERO = 0.9995
+"""A channel of hyper-latents that is 0 this often is not coded: networks leave most of their channels unused."""
 
 
 def latent_scales() -> np.ndarray:
@@ -26,7 +28,7 @@ def latent_scales() -> np.ndarray:
 
 
 def raw_thresholds() -> np.ndarray:
-    """int32 [LATENT_ROWS - 1]: where a network's raw scale (before softplus) enters the next row, on the features' grid."""
+    """int32 [LATENT_ROWS - 1]: where a raw scale (before softplus) enters the next row, on the features' grid."""
     borders = np.geomspace(SCALE_SKIP, SCALE_MAX, LATENT_ROWS)[:-1]
     raw = np.where(borders > 30, borders, np.log(np.expm1(np.minimum(borders, 30))))
     return np.round(raw * (1 << FEATURE_BITS)).astype(np.int32)
@@ -73,6 +75,9 @@ def hyper_tables(cumulative: np.ndarray, lowest: int, histograms: np.ndarray | N
         inside = np.maximum(np.diff(values), 0)
         if histograms is not None:
             inside = (inside * PRIOR_WEIGHT + histograms[channel]) / (PRIOR_WEIGHT + histograms[channel].sum())
+        if inside[-lowest] >= ALWAYS_ZERO * inside.sum():
+            rows.append((0, np.empty(0)))
+            continue
         kept = np.flatnonzero(inside > 1e-6)
         first, last = (int(kept[0]), int(kept[-1])) if len(kept) else (-lowest, -lowest)
         density = inside[first : last + 1]

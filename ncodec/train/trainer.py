@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -155,7 +156,8 @@ def compiled(network: Network, device: torch.device) -> Callable[[Tensor, Tensor
         if fast is not None:
             try:
                 return fast(x, quality)
-            except (RuntimeError, ImportError):  # torch._dynamo's and torch._inductor's errors are RuntimeErrors
+            except (RuntimeError, ImportError) as error:  # those of torch._dynamo and torch._inductor are RuntimeErrors
+                warnings.warn(f"the network is not compiled: {error}", stacklevel=2)
                 fast = None
         return network(x, quality)
 

@@ -1,0 +1,118 @@
+"""Writes the conformance files of format version 1 with the current release of the base model.
+
+    python tests/conformance/make.py
+
+A file in v1/ MUST decode to the symbols and, within bounds, to the pixels of v1/expected.json from now on. Once a
+version of ncodec is out, its files are never written again: files of later models get a folder of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms
+
+from ncodec import codec
+from ncodec.base import decode_base
+from ncodec.container import Container, Tag, dump, parse
+from ncodec.enhancement.params import Params
+from ncodec.enhancement.slices import decode_slice
+from ncodec.nets.model import Model
+from ncodec.picture import Picture
+from ncodec.streams import unpack_streams
+from ncodec.weights import Models
+from pictures import scene
+from reference.ans import slices
+
+FOLDER = HERE / "v1"
+STRENGTHS = {"denoised": 1.0, "half": 0.5, "plain": 0.0}
+
+
+def pictures() -> dict[str, tuple[Picture, int, int | None]]:
+    """By file name: picture, quality, noise quality."""
+    alpha = scene(50, 40, 1, seed=4)[:, :, 0]
+    return {
+        "rgb-noisy": (Picture(scene(48, 72, sigma=25)), 3, 3),
+        "gray": (Picture(scene(61, 47, 1, sigma=10, seed=1)), 5, 5),
+        "rgba-icc-exif": (Picture(scene(50, 40, sigma=8, seed=2), alpha, srgb(), b"Exif\0\0MM\0*\0\0\0\x08\0\0"), 4, 4),
+        "one-pixel": (Picture(scene(1, 1, seed=3)), 1, 8),
+        "two-slices": (Picture(scene(20, 1060, sigma=12, seed=5)), 2, 4),
+        "base-only": (Picture(scene(70, 35, sigma=15, seed=6)), 8, None),
+        "noise-kept": (Picture(scene(33, 65, sigma=40, seed=7)), 2, 8),
+        "flat-noise": (Picture((128 + scene(16, 24, 1, seed=8) % 16).astype(np.uint8)), 1, 7),
+    }
+
+
+def srgb() -> bytes:
+    """An ICC profile, without the date in it."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes(12)
+    return bytes(profile)
+
+
+def latents(box: Container, model: Model) -> np.ndarray:
+    """Little-endian int32 [ceil(height/16), ceil(width/16), M], units 2^-10."""
+    head = box.header
+    y = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
+    return (y.double() * 1024).numpy().astype("<i4")
+
+
+def enhancement_symbols(box: Container, model: Model) -> list[np.ndarray]:
+    """Of every slice, little-endian int16 [channels, 8, 8, by, bx]; none where the layer is left out or empty."""
+    payload = box.section(Tag.ENHANCEMENT) if box.has(Tag.ENHANCEMENT) else b""
+    if not payload:
+        return []
+    params, used = Params.from_bytes(payload[1:], box.header.channels)
+    places = slices(box.header.height, box.header.width, 1)
+    sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
+    _, streams = unpack_streams(payload[1 + used :], len(sizes), "enhancement")
+    decoded = (
+        decode_slice(data, *shape, params, model.enhancement_tables)
+        for data, shape in zip(streams, sizes, strict=True)
+    )
+    return [symbols.astype("<i2") for _, symbols in decoded]
+
+
+def sha256(*arrays: np.ndarray | bytes) -> str:
+    """Of one array after the other."""
+    return hashlib.sha256(b"".join(a if isinstance(a, bytes) else a.tobytes() for a in arrays)).hexdigest()
+
+
+def write(name: str, box: Container, models: Models) -> dict[str, object]:
+    """One file and its pictures -> what shall be expected of it."""
+    data = dump(box)
+    (FOLDER / f"{name}.ncd").write_bytes(data)
+    box, model = parse(data), models.by_id(box.header.model)
+    strengths = STRENGTHS if box.has(Tag.ENHANCEMENT) else {"denoised": 1.0}
+    for label, strength in strengths.items():
+        picture = codec.decode(box, models, strength)
+        pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2] == 1 else picture.pixels
+        Image.fromarray(pixels).save(FOLDER / f"{name}.{label}.png", optimize=True)
+    expected = {"latents": sha256(latents(box, model)), "enhancement": sha256(*enhancement_symbols(box, model))}
+    extras = {"alpha": picture.alpha, "icc": picture.icc, "exif": picture.exif}
+    expected |= {key: None if extra is None else sha256(extra) for key, extra in extras.items()}
+    return {"bytes": len(data), "sha256": sha256(data), "strengths": strengths, **expected}
+
+
+def main() -> None:
+    """All files anew."""
+    models = Models(torch.device("cpu"), torch.float32)
+    model = models.by_name("base")
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.iterdir():
+        old.unlink()
+    files = {name: write(name, codec.encode(*args[:1], model, *args[1:]), models) for name, args in pictures().items()}
+    expected = {"model": model.id.hex(), "files": files}
+    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
