@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conformance.make import enhancement_symbols, latents, sha256
 from PIL import Image
 
+from conformance.make import enhancement_symbols, latents, sha256
 from ncodec import codec
 from ncodec.container import dump, parse
 from ncodec.device import transform_dtype
@@ -82,4 +82,8 @@ def test_pixels_are_within_a_level(models: Models, name: str, label: str):
 
 @pytest.mark.parametrize(("name", "label"), PICTURES)
 def test_pixels_are_within_two_levels_on_this_hardware(native: Models, name: str, label: str):
-    assert errors(native, name, label).max() <= 2
+    """docs/format.md, section 5: within one level in all but one sample in a thousand."""
+    difference = errors(native, name, label)
+    assert difference.max() <= 2
+    assert np.count_nonzero(difference > 1) <= max(1, 0.001 * difference.size)
+    assert difference.mean() <= 0.25

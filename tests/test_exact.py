@@ -29,24 +29,25 @@ from ncodec.weights import Models
 torch.set_num_threads(int(sys.argv[2]))
 torch.backends.mkldnn.enabled = sys.argv[3] == "onednn"
 torch.set_float32_matmul_precision("medium")  # a setting of somebody else's program must not matter
-model = Models(torch.device(sys.argv[4]), torch.float32).by_name("base")
+model = Models(torch.device(sys.argv[4]), getattr(torch, sys.argv[5])).by_name("base")
 hyper, latents = ((Path(sys.argv[1]) / name).read_bytes() for name in ("hyper", "latents"))
 print(hashlib.sha256(base.decode_base(model, hyper, latents, 96, 144).cpu().numpy().tobytes()).hexdigest())
 """
 SETTINGS = {
-    "two threads": (["2", "onednn", "cpu"], {}),
-    "one thread, no oneDNN": (["1", "plain", "cpu"], {}),
+    "two threads": (["2", "onednn", "cpu", "float32"], {}),
+    "bfloat16 synthesis": (["2", "onednn", "cpu", "bfloat16"], {}),
+    "one thread, no oneDNN": (["1", "plain", "cpu", "float32"], {}),
     "AVX2": (
-        ["1", "onednn", "cpu"],
+        ["1", "onednn", "cpu", "float32"],
         {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     ),
     "SSE": (
-        ["2", "onednn", "cpu"],
+        ["2", "onednn", "cpu", "float32"],
         {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
     ),
 }
 if torch.cuda.is_available():
-    SETTINGS["CUDA"] = (["2", "onednn", "cuda"], {})
+    SETTINGS["CUDA"] = (["2", "onednn", "cuda", "bfloat16"], {})
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,20 @@ def test_symbols_are_the_same_under_every_setting(coded: tuple[Path, str], setti
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == expected
+
+
+def test_memory_layout_does_not_matter(model: Model):
+    """Channels first in memory, transposed, and contiguous inputs of the integer networks."""
+    rng = np.random.default_rng(3)
+    z = torch.from_numpy(rng.integers(-9, 10, (5, 7, model.arch.hyper)).astype(np.int16))
+    features = model.prior.features(z)
+    mean, rows = model.prior.step1(features)
+    for order in ((2, 0, 1), (1, 0, 2)):
+        strange = z.permute(order).contiguous().permute([order.index(axis) for axis in range(3)])
+        assert strange.stride() != z.stride()
+        assert torch.equal(model.prior.features(strange), features)
+        strange = features.permute(order).contiguous().permute([order.index(axis) for axis in range(3)])
+        assert all(torch.equal(a, b) for a, b in zip(model.prior.step1(strange), (mean, rows), strict=True))
 
 
 def test_slices_give_the_values_of_a_run_on_the_whole(model: Model):

@@ -14,20 +14,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from conformance.make import enhancement_symbols, latents
 from conftest import TINY
-from pictures import scene
-from reference import ans
-from reference.container import read
-from reference.decoder import Decoded, decode
-from reference.params import read_params
-from reference.weights import Weights, read_weights
-
 from ncodec import codec
 from ncodec.container import Container, dump, parse
+from ncodec.enhancement.params import ContextClass, Params
+from ncodec.enhancement.slices import decode_slice, encode_slice
 from ncodec.nets.model import Model
 from ncodec.picture import Picture
 from ncodec.weights import Models, models_folder, release_of
+from pictures import scene
+from reference import ans
+from reference.base import decode_hyper_latents, decode_latents
+from reference.container import read
+from reference.decoder import Decoded, decode
+from reference.enhancement import Slice, class_thresholds, reconstruct
+from reference.integer import Networks
+from reference.params import read_params
+from reference.weights import Weights, read_weights
 
 HERE = Path(__file__).parent
 GOLDEN = sorted((HERE / "conformance" / "v1").glob("*.ncd"))
@@ -132,6 +137,50 @@ def test_symbols_that_no_table_holds(small: Release, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ans.Stream, "pop", lambda self, t: (raw.append(t is ans.BYTE), popped(self, t))[1])
     check_same(data, small)
     assert sum(raw) >= 20, "the test is to reach escapes: make the tables narrower"
+
+
+def test_activations_and_latents_at_their_limits(small: Release, monkeypatch: pytest.MonkeyPatch):
+    """Latents and hyper-latents that no picture has: every clamp of the integer networks is reached."""
+    rng = np.random.default_rng(6)
+    z = torch.from_numpy(rng.integers(-32768, 32768, (2, 2, TINY.hyper)).astype(np.int16))
+    y = torch.from_numpy(rng.uniform(-20000, 20000, (7, 5, TINY.latent)).astype(np.float32))
+    monkeypatch.setattr(small.model.transforms, "analyse", lambda pixels, quality: y)
+    monkeypatch.setattr(small.model.transforms, "hyper_analyse", lambda y: z)
+    data = small.coded(scene(112, 80), 1, None)
+    box, mine = parse(data), decode_latents(read(data), small.weights)
+    assert np.array_equal(mine, latents(box, small.model))
+    features = Networks(small.weights.tensors).features(decode_hyper_latents(read(data), small.weights), 7, 5)
+    assert np.abs(features).max() == np.abs(mine).max() == 2**23 - 1
+
+
+def random_params(rng: np.random.Generator, channels: int, contexts: bool) -> Params:
+    """Anything that can stand in a file, with steps so fine that magnitudes pass 63."""
+    classes = [(0, int(rng.integers(4)))]
+    if contexts:
+        classes = [(int(offset), int(shape)) for offset, shape in rng.integers((-50, 0), (51, 4), (12, 2))]
+    scales = rng.integers(0, 51, 64 * channels) * (rng.random(64 * channels) < 0.8)
+    shifts = rng.integers(0, 64, 2).tolist()
+    return Params(
+        int(rng.integers(50)), tuple(shifts), tuple(ContextClass(*c) for c in classes), bytes(scales.tolist())
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_enhancement_slices_of_any_params(small: Release, seed: int):
+    rng = np.random.default_rng(seed)
+    channels, (height, width) = (1, 3)[seed % 2], rng.integers(1, 40, 2)
+    params = random_params(rng, channels, contexts=seed % 4 != 0)
+    residual = rng.integers(-255, 256, (height, width, channels)).astype(np.int16)
+    data = encode_slice(residual, params, 1e9, small.model.enhancement_tables).data
+    theirs, symbols = decode_slice(data, height, width, params, small.model.enhancement_tables)
+    mine, used = read_params(params.to_bytes() + b"more", channels)
+    assert used == len(params.to_bytes())
+    tables = small.weights.tables("enhancement")
+    thresholds = class_thresholds(mine, tables) if mine.has_contexts else {}
+    decoded = Slice(mine, thresholds, tables, height, width).decode(data)
+    assert np.array_equal(decoded, symbols)
+    assert np.abs(symbols.astype(int)).max() > 63
+    assert np.abs(reconstruct(decoded, mine, height, width) - theirs).max() < 0.01
 
 
 def test_four_slices(small: Release):

@@ -43,9 +43,11 @@ class Transforms:
         self, arch: Architecture, tensors: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
     ) -> None:
         self.arch, self.device = arch, device
-        self._analysis = _AnalysisStages(_load(Analysis(arch), tensors, "analysis.", device), dtype)
-        self._hyper_analysis = _load(HyperAnalysis(arch), tensors, "hyper_analysis.", device)
-        self._synthesis = _SynthesisStages(_load(Synthesis(arch), tensors, "synthesis.", device), dtype)
+        with torch.device("meta"):  # without memory: drawing random weights first would cost 0.1 s
+            nets = Analysis(arch), HyperAnalysis(arch), Synthesis(arch)
+        self._analysis = _AnalysisStages(_load(nets[0], tensors, "analysis.", device), dtype)
+        self._hyper_analysis = _load(nets[1], tensors, "hyper_analysis.", device)
+        self._synthesis = _SynthesisStages(_load(nets[2], tensors, "synthesis.", device), dtype)
         # Receptive fields in latents, half a latent rounded up: a block sees one position further at its resolution.
         self._analysis_halo = arch.analysis16 + (arch.analysis8 + 1) // 2
         self._synthesis_halo = arch.synthesis16 + (arch.synthesis8 + arch.denoising8 + 1) // 2
@@ -166,7 +168,7 @@ def _scaled(weight: Tensor, bias: Tensor, layer: QualityScale, quality: int) -> 
 
 def _load(net: Net, tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> Net:
     state = {name.removeprefix(prefix): t.float() for name, t in tensors.items() if name.startswith(prefix)}
-    net.load_state_dict(state)
+    net.load_state_dict(state, assign=True)
     return net.requires_grad_(False).eval().to(device)
 
 

@@ -68,7 +68,8 @@ class ExactPrior:
 
     def features(self, hyper: Tensor) -> Tensor:
         """int16 [h, w, hyper] hyper-latents -> float64 integers [4h, 4w, entropy]."""
-        x = hyper.to(torch.float64) * (1 << FEATURE_BITS)
+        # Clamped, since the proof of the layers counts on inputs within +-FEATURE_MAX; escaped symbols reach further.
+        x = (hyper.to(torch.float64) * (1 << FEATURE_BITS)).clamp_(-FEATURE_MAX, FEATURE_MAX)
         x = self.block32(pixel_shuffle(self.up32(x)))
         return self.block16(pixel_shuffle(self.up16(x)))
 

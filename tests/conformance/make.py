@@ -13,8 +13,8 @@ import json
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from ncodec.weights import Models
 from pictures import scene
 from reference.ans import slices
 
-FOLDER = HERE / "v1"
+FOLDER = Path(__file__).parent / "v1"
 STRENGTHS = {"denoised": 1.0, "half": 0.5, "plain": 0.0}
 
 
@@ -75,8 +75,7 @@ def enhancement_symbols(box: Container, model: Model) -> list[np.ndarray]:
     sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
     _, streams = unpack_streams(payload[1 + used :], len(sizes), "enhancement")
     decoded = (
-        decode_slice(data, *shape, params, model.enhancement_tables)
-        for data, shape in zip(streams, sizes, strict=True)
+        decode_slice(data, *shape, params, model.enhancement_tables) for data, shape in zip(streams, sizes, strict=True)
     )
     return [symbols.astype("<i2") for _, symbols in decoded]
 

@@ -40,13 +40,14 @@ SIGMA = 25
 QUALITIES_COMPARED = (3, 5, 6, 8)
 """Of both layers of the files on Kodak."""
 AVIF_SPEED = 6
+JPEG_QUALITIES = (5, 10, 20, 40, 60, 75, 85, 90, 93, 96, 98, 100)
 LADDERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "avif444": ("AVIF", (30, 45, 58, 68, 76, 82, 88, 94), {"subsampling": "4:4:4", "speed": AVIF_SPEED, "max_threads": 1}),
-    "jpeg444": ("JPEG", (5, 10, 20, 40, 60, 75, 85, 90, 93, 96, 98), {"subsampling": 0, "optimize": True}),
-    "jpeg420": ("JPEG", (5, 10, 20, 40, 60, 75, 85, 90, 93, 96, 98), {"subsampling": 2, "optimize": True}),
+    "jpeg444": ("JPEG", JPEG_QUALITIES, {"subsampling": 0, "optimize": True}),
+    "jpeg420": ("JPEG", JPEG_QUALITIES, {"subsampling": 2, "optimize": True}),
 }
 """Pillow's format, its qualities, its options."""
-CPU_SECONDS_PER_LEVEL, CPU_SECONDS_PER_PICTURE = 0.2, 9.5
+CPU_SECONDS_PER_LEVEL, CPU_SECONDS_PER_PICTURE = 0.2, 12
 
 
 @dataclass(frozen=True)

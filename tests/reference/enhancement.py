@@ -95,12 +95,9 @@ class Slice:
         """Keep what later contexts want to know of a band."""
         wide = np.pad(np.minimum(np.abs(symbols), 63), 1, mode="edge")
         weights = {(0, 0): 6, (0, 1): 2, (1, 0): 2, (1, 1): 1}
-        self.spreads[band] = sum(
-            weights[abs(i), abs(j)] * wide[1 + i : 1 + i + self.by, 1 + j : 1 + j + self.bx]
-            for i in (-1, 0, 1)
-            for j in (-1, 0, 1)
-        )
-        own = self.own(band)
+        places = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        parts = [weights[abs(i), abs(j)] * wide[1 + i :, 1 + j :][: self.by, : self.bx] for i, j in places]
+        self.spreads[band], own = np.sum(parts, axis=0), self.own(band)
         self.carries[band] = 2 * self.spreads[band] + (own >> 2) + (own >> 3)
 
 

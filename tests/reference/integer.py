@@ -54,7 +54,7 @@ class Networks:
 
     def features(self, z: np.ndarray, rows: int, columns: int) -> np.ndarray:
         """Hyper-synthesis: features [rows, columns, E] from hyper-latents."""
-        x = self.block(shuffle(self.linear(1024 * z, "up32")), "block32")
+        x = self.block(shuffle(self.linear(clamp(1024 * z), "up32")), "block32")
         x = self.block(shuffle(self.linear(x, "up16")), "block16")
         return x[:rows, :columns]
 
