@@ -31,10 +31,11 @@ def ncodec_run(*args: object, cwd: Path, stdin: bytes = b"", **options) -> subpr
 
 
 def ncodec_start(*args: object, cwd: Path, **options) -> subprocess.Popen[bytes]:
-    """One real process that goes on; Ctrl-C works in it even if the tests run in the background, where it does not."""
+    """One real process that goes on; signals end it even where the tests themselves ignore them (nohup, &)."""
 
     def listen() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen([*COMMAND, *map(str, args)], cwd=cwd, env=ENV, preexec_fn=listen, **options)

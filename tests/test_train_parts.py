@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +12,19 @@ import torch
 from PIL import Image
 
 from ncodec.errors import ImageError, RequestError
-from ncodec.train.checkpoint import Progress
+from ncodec.train.checkpoint import Progress, load_start
 from ncodec.train.data import list_pictures, load_rgb, open_packs, split
+from ncodec.train.export import write_release
 from ncodec.train.loop import Budget
 from ncodec.train.loss import rate_distortion
 from ncodec.train.muon import Muon, orthogonalise
+from ncodec.train.network import trainable_network
 from ncodec.train.noise import add_noise, camera_noise, jpeg_like
 from ncodec.train.optimisers import rate_factor
 from ncodec.train.patches import PatchSource
 from ncodec.train.recipe import FOLDER, DataRecipe, NoiseRecipe, OptimiserRecipe, Recipe, load_recipe
+from ncodec.train.release import ema_network
+from pictures import scene
 from train_tools import training_pictures
 
 CPU = torch.device("cpu")
@@ -245,3 +251,24 @@ def test_single_values_can_be_changed() -> None:
     for wrong in ("data.size=3", "data=3", "batch", "data.batch=many", "a.b.c=1"):
         with pytest.raises(RequestError):
             Recipe().changed(wrong)
+
+
+def test_a_release_can_be_trained_on(tmp_path: Path):
+    """Quantised and back: the network that goes on is the one that was released, within the grids' rounding."""
+    from conftest import TINY
+
+    torch.manual_seed(3)
+    network = trainable_network(TINY).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    record = {"record": json.dumps(asdict(Progress(step=7, lifetime_pixels=99)))}
+    path = write_release(network, "tiny", [scene(64, 64)], tmp_path, record)
+    start = load_start(path)
+    assert start.record.lifetime_pixels == 99
+    again = ema_network(start)
+    x = torch.from_numpy(scene(64, 64, sigma=9)).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        (before, bits), (after, bits_after) = (net(x, torch.tensor([4])) for net in (network, again))
+    assert torch.allclose(before, after, atol=0.02)
+    assert torch.allclose(bits, bits_after, rtol=0.01)

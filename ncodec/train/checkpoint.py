@@ -18,7 +18,10 @@ from torch import Tensor
 
 from ncodec.errors import ModelError
 from ncodec.nets.architecture import Architecture
-from ncodec.weights import models_folder
+from ncodec.nets.model import KIND
+from ncodec.train.export import trained_state
+from ncodec.train.network import trainable_network
+from ncodec.weights import models_folder, releases
 
 PIECE_BYTES = 15_000_000
 """Pieces of a state stay below 16 MB, which is what can be carried between machines."""
@@ -126,33 +129,41 @@ def save_weights(path: Path, start: Start, recipe_name: str = "") -> None:
 
 
 def load_weights(path: Path) -> Start:
-    """The mirror of `save_weights`, tensors as float32. ModelError says why a file cannot be used."""
+    """The mirror of `save_weights`, or the network of a released model; tensors as float32.
+
+    Raises:
+        ModelError: the file is neither; the message says why.
+    """
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         architecture = Architecture.from_dict(json.loads(metadata["architecture"]))
         record = Progress(**json.loads(metadata["record"]))
+        if metadata.get("kind") == KIND:
+            state = trainable_network(architecture).state_dict() | trained_state(tensors)
+            return Start(architecture, state, state, record)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: not a file of weights to go on from ({error})") from error
     states = [
-        {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        {name.removeprefix(prefix): value.float() for name, value in tensors.items() if name.startswith(prefix)}
         for prefix in ("net.", "ema.")
     ]
     return Start(architecture, states[0], states[1], record)
 
 
 def find_start(name: str) -> Path:
-    """A path as it is, or the training weights kept for a shipped model: models/training/NAME.safetensors.
+    """A path as it is, or the weights file of a shipped model, which holds all that training needs.
 
     Raises:
         ModelError: there is neither.
     """
-    kept = models_folder() / "training" / f"{name}.safetensors"
-    for path in (Path(name), kept):
-        if path.exists():
-            return path
-    raise ModelError(f"{name}: no such file or folder, and no training weights of that name in {kept.parent}")
+    if Path(name).exists():
+        return Path(name)
+    files = [row.file for row in releases() if name in (row.name, Path(row.file).stem)]
+    if not files:
+        raise ModelError(f"{name}: no such file or folder, and no shipped model of that name")
+    return models_folder() / files[-1]
 
 
 def load_start(path: Path) -> Start:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,12 +18,25 @@ from ncodec.device import transform_dtype
 from ncodec.enhancement.tables import build_tables
 from ncodec.nets.architecture import QUALITIES
 from ncodec.nets.exact import FEATURE_BITS, prove_bound
-from ncodec.nets.layers import Block
 from ncodec.nets.model import GRAPH_VERSION, KIND, Model, model_from_tensors
 from ncodec.train import tables
 from ncodec.train.network import Network
 
+TRANSFORMS = ("analysis", "hyper_analysis", "synthesis")
 WEIGHT_MAX = (1 << 15) - 1
+KEPT = "training.prior."
+"""The factorized prior's own parameters are kept beside its tables, so that training can go on from a release."""
+_BLOCKS = {"block32": "hyper_synthesis.block32", "block16": "hyper_synthesis.block16", "context.block": "context.block"}
+EXACT_LAYERS = {
+    "up32": "hyper_synthesis.up32.c",
+    "up16": "hyper_synthesis.up16.c",
+    "first.inner": "first.inner",
+    "first.out": "first.out",
+    "context.inner": "context.inner",
+    "context.out": "context.out",
+    **{f"{name}.{part}": f"{path}.{part}" for name, path in _BLOCKS.items() for part in "adbuv"},
+}
+"""Integer layer -> the layer of `Network` that it is made from."""
 HYPER_LOWEST, HYPER_COUNT = -256, 513
 HISTOGRAM_HALF = 2048
 
@@ -57,7 +71,8 @@ def quantised(network: Network, pictures: Iterable[np.ndarray]) -> tuple[dict[st
         "graph_version": str(GRAPH_VERSION),
         "architecture": json.dumps(network.arch.to_dict()),
     }
-    tensors = {**_transforms(network), **exact_prior(network)}
+    kept = {KEPT + key: value for key, value in network.prior.named_parameters() if value.requires_grad}
+    tensors = {**_transforms(network), **exact_prior(network), **kept}
     tensors["prior.thresholds"] = torch.from_numpy(tables.raw_thresholds())
     density = tables.prior_cumulative(network.prior, HYPER_LOWEST, HYPER_COUNT)
     _store(tensors, "hyper", tables.hyper_tables(density, HYPER_LOWEST))
@@ -96,30 +111,16 @@ def histograms(model: Model, pictures: Iterable[np.ndarray]) -> tuple[np.ndarray
 
 def exact_prior(network: Network) -> dict[str, Tensor]:
     """Floating-point hyper-synthesis, step-1 and context networks -> `prior.*` integer tensors (post-training)."""
-    layers: dict[str, nn.Conv2d] = {
-        "up32": network.hyper_synthesis.up32.c,
-        "up16": network.hyper_synthesis.up16.c,
-        "first.inner": network.first.inner,
-        "first.out": network.first.out,
-        "context.inner": network.context.inner,
-        "context.out": network.context.out,
-    }
-    blocks: dict[str, Block] = {
-        "block32": network.hyper_synthesis.block32,
-        "block16": network.hyper_synthesis.block16,
-        "context.block": network.context.block,
-    }
-    for name, block in blocks.items():
-        layers |= {f"{name}.{part}": getattr(block, part) for part in "adbuv"}
     return {
         f"prior.{name}.{part}": tensor
-        for name, conv in layers.items()
-        for part, tensor in _integer_layer(conv, name).items()
+        for name, path in EXACT_LAYERS.items()
+        for part, tensor in _integer_layer(network.get_submodule(path), name).items()
     }
 
 
-def _integer_layer(conv: nn.Conv2d, name: str) -> dict[str, Tensor]:
+def _integer_layer(module: nn.Module, name: str) -> dict[str, Tensor]:
     """The finest power-of-two grid on which the weights fit int16 and the accumulators stay provably exact."""
+    conv = cast(nn.Conv2d, module)
     weight, bias = conv.weight.detach().double(), conv.bias.detach().double()  # pyright: ignore[reportOptionalMemberAccess]
     for shift in range(24, 0, -1):
         w = torch.round(weight * 2.0**shift).flatten(1)
@@ -135,10 +136,28 @@ def _integer_layer(conv: nn.Conv2d, name: str) -> dict[str, Tensor]:
     raise ValueError(f"layer {name} has weights too large for any grid")
 
 
+def trained_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a release -> the float32 state of a `Network` to go on from; the mirror of `quantised`.
+
+    Raises:
+        KeyError: a tensor is missing.
+    """
+    state = {key: value.float() for key, value in tensors.items() if key.partition(".")[0] in TRANSFORMS}
+    state |= {"prior." + key.removeprefix(KEPT): value for key, value in tensors.items() if key.startswith(KEPT)}
+    for name, path in EXACT_LAYERS.items():
+        weight, bias, shift = (tensors[f"prior.{name}.{part}"] for part in ("weight", "bias", "shift"))
+        unit = 2.0 ** -int(shift)
+        matrix = weight.double() * unit
+        depthwise = path.endswith(".d")
+        state[f"{path}.weight"] = (matrix.t().reshape(-1, 1, 3, 3) if depthwise else matrix[:, :, None, None]).float()
+        state[f"{path}.bias"] = (bias.double() * unit * 2.0**-FEATURE_BITS).float()
+    return state
+
+
 def _transforms(network: Network) -> dict[str, Tensor]:
     """The transforms in float16, a quarter of a level off at most; gains stay float32."""
     out = {}
-    for prefix in ("analysis", "hyper_analysis", "synthesis"):
+    for prefix in TRANSFORMS:
         for key, value in getattr(network, prefix).state_dict().items():
             out[f"{prefix}.{key}"] = value.float() if key == "log_gain" else value.half()
     return out

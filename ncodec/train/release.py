@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def calibration(pack: Pack) -> Iterator[np.ndarray]:
 
 def record_of(start: Start) -> dict[str, str]:
     """Metadata of the weights file: how long it was trained."""
-    return {"pixels_seen": str(start.record.lifetime_pixels), "steps": str(start.record.lifetime_steps)}
+    return {"record": json.dumps(asdict(start.record))}
 
 
 def manifest_row(path: Path, name: str, start: Start, trained_on: str, license_name: str) -> dict[str, Any]:

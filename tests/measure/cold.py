@@ -1,6 +1,6 @@
 """The command line from the shell, each time a new process: how long it takes, and where a decode's time goes.
 
-python tests/measure/cold.py FOLDER [--out docs/results/cold.jsonl]
+python -m measure.cold FOLDER [--out docs/results/cold.jsonl]
 
 Files are in the system's cache. Rows: `command` (medians), `phase` (of a denoised decode, from inside), `imports`
 (Python's own account of them, `-X importtime`, which makes them slower).
@@ -21,12 +21,11 @@ from statistics import median
 
 import click
 
+from measure.results import RESULTS, ROOT, Row, circumstances, write
+from measure.work import Progress, clean_and_noisy
 from ncodec.picture import Picture, save_png
-from results import RESULTS, ROOT, Row, circumstances, write
-from work import Progress, clean_and_noisy
 
 PICTURE, SIGMA, SEED, QUALITY = "kodim05", 25, 4, 3
-PROBE = Path(__file__).with_name("cold_probe.py")
 PACKAGES_SHOWN = 8
 SECONDS_PER_RUN = 1.7
 IMPORT_LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
@@ -86,14 +85,14 @@ def measure(place: Path, repeats: int) -> list[Row]:
 def probe(place: Path) -> dict[str, float]:
     """Seconds of each phase of a denoised decode in a fresh process, its end included."""
     begin = time.perf_counter()
-    output = run([sys.executable, str(PROBE), str(time.time()), *DECODE, "--denoise"], place).stdout
+    output = run([sys.executable, "-m", "measure.cold_probe", str(time.time()), *DECODE, "--denoise"], place).stdout
     total = time.perf_counter() - begin
     phases: dict[str, float] = json.loads(output)
     return phases | {"end of Python": total - sum(phases.values())}
 
 
 def imports(place: Path) -> list[tuple[str, float]]:
-    """(top-level package, seconds in its own modules' code) of a denoised decode, the slowest first, then the others."""
+    """(top-level package, seconds in its own modules' code) of a denoised decode: the slowest, then all others."""
     command = [sys.executable, "-X", "importtime", *NCODEC[1:], *DECODE, "--denoise"]
     spent: Counter[str] = Counter()
     for micros, module in IMPORT_LINE.findall(run(command, place).stderr):
@@ -105,7 +104,7 @@ def imports(place: Path) -> list[tuple[str, float]]:
 
 def run(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
     """One process, in a folder of its own. Raises CalledProcessError if it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=True)
 
 

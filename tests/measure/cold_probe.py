@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stopwatch import Stopwatch
+from measure.stopwatch import Stopwatch
 
 PACKAGES = ("torch", "numpy", "PIL", "constriction", "safetensors", "click", "rich")
 """What each of them is not yet loaded for goes to its account; the rest of the imports to ncodec."""

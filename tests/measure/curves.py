@@ -32,7 +32,7 @@ def bd_rate_percent(anchor: Curve, curve: Curve) -> float:
 
     Bjontegaard's measure with PCHIP, over the PSNRs that both curves reach, as the `bjontegaard` package computes it.
     """
-    anchor_rates, anchor_psnrs = zip(*sorted(anchor), strict=True)
-    rates, psnrs = zip(*sorted(curve), strict=True)
+    anchor_rates, anchor_psnrs = np.array(sorted(anchor)).T
+    rates, psnrs = np.array(sorted(curve)).T
     options = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
-    return float(bjontegaard.bd_rate(anchor_rates, anchor_psnrs, rates, psnrs, **options))
+    return float(bjontegaard.bd_rate(anchor_rates, anchor_psnrs, rates, psnrs, **options))  # pyright: ignore

@@ -1,6 +1,6 @@
 """The enhancement layer alone on white noise, and plain decodes on Kodak against AVIF and JPEG of the noisy picture.
 
-python tests/measure/enhancement.py FOLDER [--out docs/results/enhancement.jsonl]
+python -m measure.enhancement FOLDER [--out docs/results/enhancement.jsonl]
 
 Rows: `white`, one a noise level and quality: rate and distortion of real bytes beside those of an ideal quantiser;
 `same_bytes`, one a picture and quality: PSNR against the noisy picture of the plain decode, and of the other codecs at
@@ -19,7 +19,10 @@ import click
 import numpy as np
 from PIL import Image, ImageFile
 
-from curves import Curve, psnr_at, psnr_db
+from measure.curves import Curve, psnr_at, psnr_db
+from measure.quantiser import ideal_bits, shannon_bits
+from measure.results import RESULTS, Row, circumstances, write
+from measure.work import Progress, all_jobs, clean_and_noisy, kodak, models
 from ncodec import codec
 from ncodec.container import QUALITIES, dump
 from ncodec.enhancement.params import Params
@@ -29,9 +32,6 @@ from ncodec.nets.architecture import LAMBDAS
 from ncodec.picture import Picture
 from ncodec.residual import encode_residual
 from ncodec.streams import unpack_streams
-from quantiser import ideal_bits, shannon_bits
-from results import RESULTS, Row, circumstances, write
-from work import Progress, all_jobs, clean_and_noisy, kodak, models
 
 SIGMAS = (10, 25, 50)
 SHAPE = (512, 768, 3)
@@ -42,7 +42,11 @@ QUALITIES_COMPARED = (3, 5, 6, 8)
 AVIF_SPEED = 6
 JPEG_QUALITIES = (5, 10, 20, 40, 60, 75, 85, 90, 93, 96, 98, 100)
 LADDERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
-    "avif444": ("AVIF", (30, 45, 58, 68, 76, 82, 88, 94), {"subsampling": "4:4:4", "speed": AVIF_SPEED, "max_threads": 1}),
+    "avif444": (
+        "AVIF",
+        (30, 45, 58, 68, 76, 82, 88, 94),
+        {"subsampling": "4:4:4", "speed": AVIF_SPEED, "max_threads": 1},
+    ),
     "jpeg444": ("JPEG", JPEG_QUALITIES, {"subsampling": 0, "optimize": True}),
     "jpeg420": ("JPEG", JPEG_QUALITIES, {"subsampling": 2, "optimize": True}),
 }
@@ -116,7 +120,7 @@ def white_row(noise: np.ndarray, quality: int, tables: Tables) -> Row:
 
 def same_bytes_rows(job: Job) -> list[Row]:
     """One picture at all compared qualities."""
-    clean, noisy = clean_and_noisy(job.path, SIGMA, job.seed)
+    _, noisy = clean_and_noisy(job.path, SIGMA, job.seed)
     model = models().by_name(job.model)
     curves = {name: ladder_curve(noisy, *ladder) for name, ladder in LADDERS.items()}
     rows = []

@@ -1,6 +1,6 @@
 """Kodak, all pictures, noise levels and qualities: rate and PSNR from the bytes of real files.
 
-python tests/measure/kodak.py FOLDER [--out docs/results/kodak.jsonl] [--weights models/training/base.safetensors]
+python -m measure.kodak FOLDER [--out docs/results/kodak.jsonl] [--weights models/training/base.safetensors]
 
 Rows: `picture`, one a file; on the noise level of the main tables also `stream`, one an entropy-coded stream, its bytes
 beside the entropy of its symbols; with --weights also `integers`, one a picture and quality: what the floating-point
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -21,7 +20,9 @@ import click
 import numpy as np
 import torch
 
-from curves import psnr_db
+from measure.curves import psnr_db
+from measure.results import RESULTS, Row, circumstances, write
+from measure.work import all_jobs, clean_and_noisy, kodak, models
 from ncodec import base, codec
 from ncodec.container import QUALITIES, Container, Tag, dump, parse
 from ncodec.enhancement import slices
@@ -31,8 +32,6 @@ from ncodec.picture import Picture
 from ncodec.residual import add_residual
 from ncodec.train.checkpoint import load_start
 from ncodec.train.release import ema_network
-from results import RESULTS, Row, circumstances, write
-from work import all_jobs, clean_and_noisy, kodak, models
 
 MAIN_SIGMA = 25
 SIGMAS = (MAIN_SIGMA, 0, 10, 50)
@@ -61,9 +60,7 @@ class Job:
 @click.option("--model", default="base", show_default=True)
 @click.option("--weights", type=click.Path(exists=True, path_type=Path), help="The model's training weights or run.")
 @click.option("--processes", type=int, default=os.cpu_count(), show_default=True)
-def main(
-    folder: Path, out: Path, pictures: int | None, model: str, weights: Path | None, processes: int
-) -> None:
+def main(folder: Path, out: Path, pictures: int | None, model: str, weights: Path | None, processes: int) -> None:
     """Measure all pictures of FOLDER."""
     about = circumstances("kodak", model, threads=1, processes=processes, noise_seed="the picture's place, from 0")
     if weights:

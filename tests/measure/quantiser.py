@@ -1,4 +1,4 @@
-"""The ideal that the enhancement layer is held against: a uniform scalar quantiser on Gaussian samples, ideally coded."""
+"""What the enhancement layer is held against: a uniform quantiser on Gaussian samples, its indices ideally coded."""
 
 from __future__ import annotations
 

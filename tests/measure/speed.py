@@ -1,6 +1,6 @@
 """Time in process after warm-up, split by parts, beside the machine's convolution rate and compressai's hyperprior.
 
-python tests/measure/speed.py FOLDER [--out docs/results/speed.jsonl]
+python -m measure.speed FOLDER [--out docs/results/speed.jsonl]
 
 Every round runs each operation once, so that what else the machine does meets all of them; ratios are taken within a
 round. Rows: `operation` (medians), `convolution` (the machine's own rate), `transforms` (their rate, as a share of it),
@@ -20,6 +20,9 @@ import click
 import torch
 from torch.nn import functional as F
 
+from measure.results import RESULTS, Row, circumstances, write
+from measure.stopwatch import Stopwatch
+from measure.work import Progress, clean_and_noisy, models
 from ncodec import codec
 from ncodec.compat import allow_torchvision_beside_cpu_torch
 from ncodec.container import dump, parse
@@ -28,9 +31,6 @@ from ncodec.nets.inference import Transforms
 from ncodec.nets.model import Model
 from ncodec.nets.prior import ExactPrior
 from ncodec.picture import Picture
-from results import RESULTS, Row, circumstances, write
-from stopwatch import Stopwatch
-from work import Progress, clean_and_noisy, models
 
 PICTURE, SIGMA, SEED = "kodim05", 25, 4
 QUALITIES = (3, 6)

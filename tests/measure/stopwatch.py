@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +24,7 @@ class Stopwatch:
     """
 
     def __init__(self, outer: frozenset[str] = frozenset(), clock: Callable[[], float] = time.perf_counter) -> None:
-        self.times_s: Counter[str] = Counter()
+        self.times_s: defaultdict[str, float] = defaultdict(float)
         self._outer, self._clock = outer, clock
         self._open: list[str] = []
         self._since = 0.0

@@ -1,0 +1,1 @@
+"""Chapters of docs/measurements.md: each makes Markdown of the rows of one result file."""

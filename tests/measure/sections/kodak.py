@@ -1,0 +1,142 @@
+"""Rate and PSNR on Kodak."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from measure.curves import Curve, bd_rate_percent, psnr_at
+from measure.sections.markdown import (
+    Row,
+    mean,
+    number,
+    of_kind,
+    percent,
+    plural,
+    signed_percent,
+    table,
+    values_of,
+)
+
+PUBLISHED = json.loads(Path(__file__).parents[1].joinpath("published.json").read_text(encoding="utf-8"))
+LAYERS = {"hyper": "hyperprior", "latent": "latents", "enhancement": "enhancement"}
+
+DEFINITIONS = """Rates are bits of real files per pixel of the picture. *Base* is the file without its enhancement \
+section, header included; *total* the whole file, its noise quality equal to its quality. PSNR is 10 log10(255^2 / \
+MSE) over all samples of an 8-bit RGB picture. **Every PSNR and every rate is computed for each picture, then \
+averaged over the pictures.** *Denoised* is the base layer alone, *plain* is base and enhancement, *clean* the picture \
+of the test set, *noisy* the encoder's input: white Gaussian noise, seeded, rounded and clipped to 8 bits. *Kept* is \
+the share of the residual's energy that the enhancement layer keeps, and *noise* the encoder's estimate of its \
+standard deviation at mid gray, both as the file tells them.
+"""
+HEAD = (
+    "quality", "base bpp", "total bpp", "hyperprior", "latents", "enhancement", "denoised : clean dB",
+    "plain : noisy dB", "plain : clean dB", "noise", "kept",
+)  # fmt: skip
+RATES = ("base_bpp", "total_bpp", "hyperprior_bpp", "latents_bpp", "enhancement_bpp")
+PSNRS = ("denoised_clean_psnr_db", "plain_noisy_psnr_db", "plain_clean_psnr_db")
+
+
+def section(about: Row, rows: list[Row]) -> str:
+    """All of the chapter but its heading."""
+    parts = [DEFINITIONS]
+    for sigma in sorted(values_of(of_kind(rows, "picture"), "sigma"), key=lambda sigma: (sigma != 25, sigma)):
+        parts.append(_level(sigma, of_kind(rows, "picture", sigma=sigma)))
+    parts += [_against_denoisers(rows), _against_codecs(rows), _streams(rows), _integers(about, rows)]
+    return "\n".join(parts)
+
+
+def _level(sigma: int, rows: list[Row]) -> str:
+    noisy = mean(rows, "noisy_psnr_db")
+    title = f"### Sigma {sigma} (the noisy input has {number(noisy)} dB)" if sigma else "### Clean input"
+    lines = []
+    for quality in values_of(rows, "quality"):
+        some = [row for row in rows if row["quality"] == quality]
+        cells = [str(quality), *(number(mean(some, key), 3) for key in RATES)]
+        cells += [number(mean(some, key)) for key in PSNRS]
+        lines.append([*cells, number(mean(some, "noise_sigma"), 1), percent(mean(some, "kept_share"))])
+    return f"{title}\n\n{plural(len(values_of(rows, 'picture')), 'picture')}.\n\n{table(HEAD, lines)}"
+
+
+def _curve(rows: list[Row], sigma: int) -> Curve:
+    """(base rate, PSNR of the denoised picture) of all qualities, means over the pictures."""
+    points = []
+    for quality in values_of(of_kind(rows, "picture", sigma=sigma), "quality"):
+        some = of_kind(rows, "picture", sigma=sigma, quality=quality)
+        points.append((mean(some, "base_bpp") or 0.0, mean(some, "denoised_clean_psnr_db") or 0.0))
+    return sorted(points)
+
+
+def _against_denoisers(rows: list[Row]) -> str:
+    known: dict[str, Any] = PUBLISHED["denoised"]
+    rates = known["rates_bpp"]
+    curve = _curve(rows, known["sigma"])
+    lines = [[r["name"], *(number(p, 1) for p in r["psnr_db"]), _bd(list(zip(rates, r["psnr_db"], strict=True)), curve)]
+             for r in known["rows"]]  # fmt: skip
+    lines.append(["**ncodec, base layer**", *(number(psnr_at(curve, rate)) for rate in rates), ""])
+    text = (
+        f"### Sigma {known['sigma']}: against denoising first\n\n"
+        "PSNR of the denoised picture against the clean one at given rates: the mean curve, interpolated (monotone "
+        "cubic over the logarithm of the rate; `-` outside the curve). The other rows and what they are: "
+        f"{known['source']}. The last column is ncodec's mean difference in rate at equal PSNR (Bjontegaard).\n"
+    )
+    return f"{text}\n{table(['', *(f'{rate} bpp' for rate in rates), 'ncodec needs'], lines)}"
+
+
+def _against_codecs(rows: list[Row]) -> str:
+    curve = _curve(rows, 0)
+    lines = [[known["name"], _bd(known["points"], curve), known["source"]] for known in PUBLISHED["clean"]]
+    return (
+        "### Clean input: against published codecs\n\n"
+        "Mean difference in rate at equal PSNR on Kodak (Bjontegaard, monotone cubic, over the PSNRs that both reach); "
+        "below 0 ncodec needs fewer bits.\n\n" + table(["against", "BD-rate", "points from"], lines)
+    )
+
+
+def _bd(anchor: Curve, curve: Curve) -> str:
+    """Nothing where the curves share no PSNR, or too few points make no curve."""
+    lowest, highest = (
+        max(min(p for _, p in c) for c in (anchor, curve)),
+        min(max(p for _, p in c) for c in (anchor, curve)),
+    )
+    return signed_percent(bd_rate_percent(anchor, curve) / 100) if lowest < highest and len(curve) > 3 else "-"
+
+
+def _streams(rows: list[Row]) -> str:
+    streams = of_kind(rows, "stream")
+    if not streams:
+        return ""
+    lines = []
+    for layer, name in LAYERS.items():
+        some = [row for row in streams if row["layer"] == layer]
+        real, ideal = 8 * sum(row["bytes"] for row in some), sum(row["ideal_bits"] for row in some)
+        over = [8 * row["bytes"] - 1.01 * row["ideal_bits"] for row in some]
+        lines.append([name, str(len(some)), signed_percent(real / ideal - 1, 3), number(max(over), 1)])
+    return (
+        "### Real bytes against the entropy of the symbols\n\n"
+        "Entropy under the integer tables, escapes included; all streams of the files above at sigma 25. The aim is at "
+        "most 1 % and 64 bits more for every stream: the last column is the worst stream's bits beyond 1 %.\n\n"
+        + table(["layer", "streams", "bytes against entropy", "worst beyond 1 %, bits"], lines)
+    )
+
+
+def _integers(about: Row, rows: list[Row]) -> str:
+    compared = of_kind(rows, "integers")
+    if not compared:
+        return ""
+    lines = []
+    for quality in values_of(compared, "quality"):
+        some = [row for row in compared if row["quality"] == quality]
+        bits = sum(row["float_bits"] for row in some)
+        more = [sum(row[key] for row in some) / bits - 1 for key in ("ideal_bits", "stream_bits", "section_bits")]
+        psnr = (mean(some, "psnr_db") or 0) - (mean(some, "float_psnr_db") or 0)
+        lines.append([str(quality), *(signed_percent(share, 2) for share in more), f"{psnr:+.3f} dB"])
+    return (
+        "### What going to integers costs\n\n"
+        "Bits of the base layer of all pictures at sigma 25, against what the trained floating-point networks "
+        "(float32, Gaussian tables of any width) estimate for them: the entropy under the integer networks' tables, "
+        "the streams' bytes, and the sections' bytes with checksums and lengths; and the change in PSNR of the "
+        f"denoised picture. Weights: {about.get('float_gigapixels_seen')} gigapixels seen.\n\n"
+        + table(["quality", "entropy", "streams", "sections", "PSNR"], lines)
+    )
