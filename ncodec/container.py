@@ -168,12 +168,15 @@ def parse(data: bytes) -> Container:
     _check_limits(mode, quality, width, height, a, b)
     header = Header(width, height, bool(mode & _IS_RGB), bool(mode & _HAS_ALPHA), quality, model, a, b)
     sections = [
-        Section(tag, cursor.take(size, f"section {tag:#04x}"), claimed)
-        for tag, size, claimed in _ENTRY.iter_unpack(table)
+        Section(tag, cursor.take(size, _section_name(tag)), claimed) for tag, size, claimed in _ENTRY.iter_unpack(table)
     ]
     if left := len(data) - cursor.at:
         raise FormatError(f"{left} bytes follow the last section")
     return Container(header, _check_sections(header, sections))
+
+
+def _section_name(tag: int) -> str:
+    return f"the {Tag(tag).name.lower()} section" if tag in set(Tag) else f"section {tag:#04x}"
 
 
 def _check_limits(mode: int, quality: int, width: int, height: int, a: float, b: float) -> None:
