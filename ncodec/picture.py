@@ -160,7 +160,8 @@ def pack_alpha(alpha: np.ndarray) -> bytes:
 def unpack_alpha(data: bytes, height: int, width: int) -> np.ndarray:
     """The mirror of `pack_alpha`. Raises FormatError unless it is a gray 8-bit PNG of this size."""
     try:
-        image = Image.open(io.BytesIO(data), formats=["PNG"])
+        with _our_limit():
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
         if image.mode != "L" or image.size != (width, height):
             raise FormatError(f"the alpha section is a {image.size} {image.mode} picture, not {(width, height)} L")
         return np.array(image)

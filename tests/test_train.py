@@ -163,7 +163,7 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     words = ["--data", str(tmp_path), "--out", str(tmp_path / "run")]
     for more, status, said in (
         (["--steps", "1"], 3, "no pictures in it"),
-        (["--steps", "1", "--init", "nothing"], 5, "no training weights of that name"),
+        (["--steps", "1", "--init", "nothing"], 5, "no shipped model of that name"),
         (["--steps", "1", "--recipe", "nothing"], 2, "shipped recipes: base"),
         (["--steps", "1", "--device", "abacus"], 2, "abacus"),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,9 @@ from ncodec.errors import NcodecError
 if TYPE_CHECKING:
     from ncodec.nets.model import Model
     from ncodec.weights import Models
+
+
+SPIN_COUNT = "2000"
 
 
 class Networks:
@@ -29,11 +34,20 @@ class Networks:
     @cached_property
     def models(self) -> Models:
         """For `ncodec.codec.decode`. Raises SetupError: what is wrong here is wrong for every file."""
+        # libgomp's threads wait actively by default: beside other work a decode of 0.1 s then takes many seconds. A
+        # short wait costs nothing on an idle machine. It is read once, when torch is loaded.
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+        # Importing torch makes a million objects that live as long as the process: collecting among them while they
+        # are made, and again whenever a batch makes more, costs half a second.
+        gc.disable()
         import torch
 
+        from ncodec import codec  # noqa: F401 - everything else that a command will need
         from ncodec.device import choose_device, transform_dtype
         from ncodec.weights import Models
 
+        gc.freeze()
+        gc.enable()
         if self._threads:
             torch.set_num_threads(self._threads)
         try:

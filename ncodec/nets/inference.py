@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.nets.architecture import HYPER_STRIDE, LATENT_STRIDE, STRIDE, Architecture
-from ncodec.nets.fused import FusedStage, Linear, depth_to_space, linear, matrix, space_to_depth
+from ncodec.nets.fused import FusedBlock, FusedStage, Linear, depth_to_space, linear, matrix, space_to_depth
 from ncodec.nets.layers import QualityScale
 from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
 from ncodec.nets.windows import windows
@@ -46,7 +46,7 @@ class Transforms:
         with torch.device("meta"):  # without memory: drawing random weights first would cost 0.1 s
             nets = Analysis(arch), HyperAnalysis(arch), Synthesis(arch)
         self._analysis = _AnalysisStages(_load(nets[0], tensors, "analysis.", device), dtype)
-        self._hyper_analysis = _load(nets[1], tensors, "hyper_analysis.", device)
+        self._hyper_analysis = _HyperStages(_load(nets[1], tensors, "hyper_analysis.", device))
         self._synthesis = _SynthesisStages(_load(nets[2], tensors, "synthesis.", device), dtype)
         # Receptive fields in latents, half a latent rounded up: a block sees one position further at its resolution.
         self._analysis_halo = arch.analysis16 + (arch.analysis8 + 1) // 2
@@ -72,8 +72,8 @@ class Transforms:
         out = torch.empty(height, width, self.arch.hyper, dtype=torch.int16, device=self.device)
         for window in windows(height, width, core // HYPER_PER_LATENT, halo=1):
             part = y[window.outer_rows.scaled(HYPER_PER_LATENT), window.outer_columns.scaled(HYPER_PER_LATENT)]
-            z = self._hyper_analysis(_replicate(part, HYPER_PER_LATENT).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
-            out[window.core] = z[window.inner()].round().clamp(-32767, 32767).to(torch.int16)
+            z = self._hyper_analysis(_replicate(part, HYPER_PER_LATENT))[window.inner()]
+            out[window.core] = z.round().clamp(-32767, 32767).to(torch.int16)
         return out
 
     @torch.inference_mode()
@@ -122,6 +122,19 @@ class _AnalysisStages:
         x = self.stage8(ends.first(space_to_depth(x, STRIDE).float()))
         x = self.stage16(ends.between(space_to_depth(x, 2)))
         return ends.last(x)
+
+
+class _HyperStages:
+    """float32 [h, w, latent] -> float32 [h/4, w/4, hyper]: small, so all of it in float32."""
+
+    def __init__(self, net: HyperAnalysis) -> None:
+        convs = (net.first, net.down32, net.down64)
+        self.first, self.down32, self.down64 = (linear(*matrix(conv), torch.float32) for conv in convs)
+        self.block32 = FusedBlock(net.block32, torch.float32)
+
+    def __call__(self, y: Tensor) -> Tensor:
+        x = self.block32(self.down32(space_to_depth(self.first(y), 2)))
+        return self.down64(space_to_depth(x, 2))
 
 
 class _SynthesisStages:

@@ -64,7 +64,9 @@ def main(folder: Path, out: Path, pictures: int | None, model: str, weights: Pat
     """Measure all pictures of FOLDER."""
     about = circumstances("kodak", model, threads=1, processes=processes, noise_seed="the picture's place, from 0")
     if weights:
-        about["float_gigapixels_seen"] = round(load_start(weights).record.lifetime_pixels / 1e9, 2)
+        about["float_gigapixels_seen"] = seen = round(load_start(weights).record.lifetime_pixels / 1e9, 2)
+        if seen != about["model"].get("gigapixels_seen"):
+            raise click.UsageError(f"{weights} has seen {seen} gigapixels: it is not what {model} was released from")
     paths = kodak(folder, pictures)
     jobs = [Job(path, seed, sigma, model, weights) for seed, path in enumerate(paths) for sigma in SIGMAS]
     floats = len(FLOAT_QUALITIES) * CPU_SECONDS_PER_FLOAT if weights else 0
