@@ -199,7 +199,7 @@ def _hyper_slices(model: Model, z: np.ndarray) -> Iterator[tuple[np.ndarray, np.
     """(view [h, w, hyper], table rows [h * w * hyper]) of each slice: the row is the channel."""
     for window in windows(z.shape[0], z.shape[1], SLICE_HYPER):
         part = z[window.core]
-        yield part, np.tile(np.arange(model.arch.hyper, dtype=np.uint8), part.shape[0] * part.shape[1])
+        yield part, np.tile(np.arange(model.arch.hyper, dtype=np.uint16), part.shape[0] * part.shape[1])
 
 
 def _drift(what: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,10 @@ from ncodec.container import Container, Section, Tag, dump, parse
 from ncodec.errors import Damaged, DriftError, FormatError, ImageError, ModelError, RequestError
 from ncodec.nets.model import Model
 from ncodec.picture import Picture
+from ncodec.streams import unpack_streams
 from pictures import scene
+
+FORMAT = Path(__file__).parent.parent / "docs" / "format.md"
 
 
 class OneModel:
@@ -168,6 +173,16 @@ def test_strip_equals_off():
     noisy = scene(64, 64, sigma=25)
     box = parse(ncodec.encode(noisy, noise_quality=8))
     assert dump(box.without(Tag.ENHANCEMENT)) == ncodec.encode(noisy, noise_quality="off")
+
+
+def test_the_fixed_cost_of_a_base_only_file_is_what_the_format_page_says():
+    data = ncodec.encode(scene(64, 64), noise_quality="off")
+    box = parse(data)
+    _, hyper = unpack_streams(box.section(Tag.HYPERPRIOR), 1, "hyperprior")
+    _, latents = unpack_streams(box.section(Tag.LATENTS), 2, "latents")
+    said = re.search(r"only a base layer and of one slice is (\d+) bytes", FORMAT.read_text(encoding="utf-8"))
+    assert said is not None
+    assert len(data) - sum(map(len, hyper + latents)) == int(said.group(1)) <= 80
 
 
 def test_grain_looks_like_the_input_and_is_the_same_every_time():
