@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ncodec import codec
 from ncodec.container import QUALITIES, dump, parse
@@ -14,7 +16,6 @@ from ncodec.picture import Picture, from_any, to_array, to_image
 from ncodec.weights import Models
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
 
 
@@ -86,11 +87,13 @@ def decode_image(
 
 
 def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str | Path, ...], device: str) -> Picture:
-    strength = float(denoise)
-    if not 0 <= strength <= 1:
-        raise RequestError(f"denoise must be a strength in 0..1, not {denoise}")
-    box = parse(data)
-    return codec.decode(box, _models(device, tuple(map(Path, models))), 1.0 if grain else strength, grain)
+    if not isinstance(denoise, (int, float)) or not 0 <= denoise <= 1:
+        raise RequestError(f"denoise must be a strength in 0..1, not {denoise!r}")
+    if grain and denoise not in (0, 1):
+        raise RequestError("grain goes with the fully denoised picture, not with a strength")
+    extra = (models,) if isinstance(models, (str, Path)) else models
+    strength = 1.0 if grain else float(denoise)
+    return codec.decode(parse(bytes(data)), _models(device, tuple(map(Path, extra))), strength, grain)
 
 
 @lru_cache(maxsize=4)
@@ -99,10 +102,11 @@ def _models(device: str, extra: tuple[Path, ...]) -> Models:
     return Models(place, transform_dtype(place), extra)
 
 
-def _quality(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= QUALITIES:
+def _quality(value: Any) -> int:
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_integer or not 1 <= value <= QUALITIES:
         raise RequestError(f"quality must be an integer in 1..{QUALITIES}, not {value!r}")
-    return value
+    return int(value)
 
 
 def _noise_quality(value: int | str | None, quality: int) -> int | None:

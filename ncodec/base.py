@@ -58,7 +58,7 @@ def encode_base(model: Model, pixels: Tensor, quality: int) -> BaseLayer:
     y = model.transforms.analyse(pixels, quality)
     z = hyper_latents(model, y)
     hyperprior = _encode_hyper(model, z.cpu().numpy())
-    encoders: list[Encoder] = []
+    streams: list[bytes] = []
     crc = 0
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
@@ -66,12 +66,13 @@ def encode_base(model: Model, pixels: Tensor, quality: int) -> BaseLayer:
         symbols = _quantise(y, step, window, mean)
         symbols[~model.latent_tables.is_coded[rows]] = 0
         crc = symbols_crc(symbols, crc)
-        encoders.append(Encoder(model.latent_tables))
-        encoders[-1].push(symbols, rows)
+        encoder = Encoder(model.latent_tables)
+        encoder.push(symbols, rows)
+        streams.append(encoder.finish())
         return symbols
 
     _code_latents(model, z, y, code)
-    return BaseLayer(hyperprior, pack_streams(crc, [encoder.finish() for encoder in encoders]), y)
+    return BaseLayer(hyperprior, pack_streams(crc, streams), y)
 
 
 @torch.inference_mode()
@@ -83,16 +84,16 @@ def decode_base(model: Model, hyperprior: bytes, latents: bytes, height: int, wi
         DriftError: the streams are fine, but this machine decoded other symbols than were coded.
     """
     rows, columns = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
-    y_hat = torch.zeros(rows, columns, model.arch.latent, device=model.device)
+    y_hat = torch.zeros(rows, columns, model.arch.latent, dtype=torch.float32, device=model.device)
     z = torch.from_numpy(_decode_hyper(model, hyperprior, height, width)).to(model.device)
     count = sum(1 for _ in windows(rows, columns, SLICE_LATENTS))
     claimed, streams = unpack_streams(latents, 2 * count, "latents")
-    stream = iter(streams)
+    decoders = iter([Decoder(stream, model.latent_tables) for stream in streams])
     crc = 0
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
         nonlocal crc
-        decoder = Decoder(next(stream), model.latent_tables)
+        decoder = next(decoders)
         symbols = decoder.pop(rows)
         decoder.close()
         crc = symbols_crc(symbols, crc)
@@ -160,7 +161,7 @@ def _step2(model: Model, features: Tensor, y: Tensor, window: Window) -> tuple[T
 
 def _features(model: Model, z: Tensor, height: int, width: int) -> Tensor:
     """Hyper-latents -> features float32 integers [height, width, entropy], slice by slice."""
-    out = torch.empty(height, width, model.arch.entropy, device=z.device)
+    out = torch.empty(height, width, model.arch.entropy, dtype=torch.float32, device=z.device)
     for window in windows(z.shape[0], z.shape[1], SLICE_HYPER, FEATURE_HALO):
         part = model.prior.features(z[window.outer])[window.inner(HYPER_PER_LATENT)]
         place = out[window.rows.scaled(HYPER_PER_LATENT), window.columns.scaled(HYPER_PER_LATENT)]

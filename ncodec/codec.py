@@ -7,13 +7,14 @@ import zlib
 import numpy as np
 import torch
 
+from ncodec.alpha import pack_alpha, unpack_alpha
 from ncodec.base import decode_base, encode_base
 from ncodec.container import Container, Header, Section, Tag
-from ncodec.errors import FormatError, RequestError
+from ncodec.errors import FormatError, ImageError, RequestError
 from ncodec.nets.architecture import LAMBDAS
 from ncodec.nets.model import Model
 from ncodec.noise import Noise, add_noise, estimate_noise
-from ncodec.picture import Picture, pack_alpha, unpack_alpha
+from ncodec.picture import Picture
 from ncodec.residual import add_residual, encode_residual
 from ncodec.weights import Models
 
@@ -40,6 +41,8 @@ def encode(picture: Picture, model: Model, quality: int, noise_quality: int | No
     if picture.alpha is not None:
         sections.append(Section.of(Tag.ALPHA, pack_alpha(picture.alpha)))
     for tag, metadata in ((Tag.ICC, picture.icc), (Tag.EXIF, picture.exif)):
+        if metadata and len(metadata) > MAX_METADATA_BYTES:
+            raise ImageError(f"its {tag.name} of {len(metadata)} bytes is over the limit of {MAX_METADATA_BYTES}")
         if metadata:
             sections.append(Section.of(tag, zlib.compress(metadata, 9)))
     header = Header(

@@ -15,19 +15,20 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
         return torch.device("cpu")
-    if not re.fullmatch(r"cuda(:\d+)?", name):
+    match = re.fullmatch(r"cuda(?::(0|[1-9][0-9]?))?", name)
+    if match is None:
         raise RequestError(f"device {name} is not known: say auto, cpu, cuda or cuda:n")
     if not torch.cuda.is_available():
         raise RequestError(f"device {name} is not there: this torch ({torch.__version__}) sees no CUDA device")
-    device = torch.device(name)
-    if device.index is not None and device.index >= torch.cuda.device_count():
-        raise RequestError(f"device {name} is not there: {torch.cuda.device_count()} CUDA devices are")
-    return device
+    if int(match.group(1) or 0) >= torch.cuda.device_count():
+        raise RequestError(f"device {name} is not there: the number of CUDA devices is {torch.cuda.device_count()}")
+    return torch.device(name)
 
 
 def transform_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the hardware computes in it, else float32: libraries emulate it elsewhere, at a loss of time."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float32
-    has_native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # not in every torch that we take
+    has_native = any(getattr(torch.cpu, name, lambda: False)() for name in asked)
     return torch.bfloat16 if has_native else torch.float32

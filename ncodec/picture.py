@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,26 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ncodec.container import MAX_PIXELS, MAX_SIDE
-from ncodec.errors import FormatError, ImageError
+from ncodec.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _DEEP = (
     "has more than 8 bits a sample; ncodec codes 8-bit pictures: convert it first, with the tone curve that you want"
+)
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
+"""Kinds of files that are read: those of which Pillow tells how many bits a sample has."""
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
 )
 _GRAY_MODES = {"1", "L", "LA", "La"}
 
@@ -67,36 +81,37 @@ def check_size(width: int, height: int) -> None:
 
 
 def load(data: bytes) -> Picture:
-    """Read an image file's bytes (PNG, or whatever else Pillow reads).
+    """Read an image file's bytes: PNG, JPEG, TIFF, BMP, WebP, GIF or PNM of 8 bits a sample.
 
     Raises:
-        ImageError: not an image, cut short, over the limit, several frames, or more than 8 bits a sample.
+        ImageError: not such an image, cut short, over the limit, several frames, or more than 8 bits a sample.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's own size warning lies far below our limit, which is checked first
-            image = Image.open(io.BytesIO(data))
+    if not data:
+        raise ImageError("it is empty")
+    with our_limit(), _broken_files():
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
         check_size(*image.size)
-        _check_depth(image, data)
         return from_image(image)
-    except UnidentifiedImageError as err:
-        raise ImageError("it is empty" if not data else "it is not a picture that Pillow can read") from err
-    except Image.DecompressionBombError as err:
-        raise ImageError(f"the picture is over the limit of {MAX_PIXELS} pixels") from err
-    except (OSError, SyntaxError, ValueError, EOFError) as err:  # Pillow's ways to say that the file is broken
-        raise ImageError(f"the picture is damaged or cut short ({err})") from err
 
 
 def from_image(image: Image.Image) -> Picture:
     """Pillow image -> Picture: gray, gray with alpha, RGB, RGBA or palette. Raises ImageError on any other mode."""
-    if getattr(image, "n_frames", 1) > 1:
-        raise ImageError(f"it holds {image.n_frames} frames; ncodec codes single pictures")  # pyright: ignore
-    if image.mode.startswith(("I", "F")):
-        raise ImageError(f"it {_DEEP} (Pillow mode {image.mode})")
+    with _broken_files():
+        _check_kind(image)
+        image.load()  # some metadata come only now
+        return _from_pixels(image)
+
+
+def _check_kind(image: Image.Image) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ImageError(f"it holds {frames} frames; ncodec codes single pictures")
+    _check_depth(image)
     if image.mode not in _GRAY_MODES and image.mode not in {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa"}:
         raise ImageError(f"colour mode {image.mode} is not coded: convert it to RGB or gray first")
+
+
+def _from_pixels(image: Image.Image) -> Picture:
     icc, exif = image.info.get("icc_profile") or None, image.info.get("exif") or None
     has_alpha = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
     colour = _colour_mode(image)
@@ -114,7 +129,10 @@ def from_any(picture: ArrayLike | Image.Image) -> Picture:
 
 def from_array(array: ArrayLike) -> Picture:
     """uint8 [H, W], or [H, W, C] with C = 1 gray, 2 gray + alpha, 3 RGB, 4 RGBA -> Picture. Raises ImageError."""
-    pixels = np.asarray(array)
+    try:
+        pixels = np.asarray(array)
+    except ValueError as err:  # a ragged list
+        raise ImageError(f"it is no array of pixels ({err})") from err
     if pixels.dtype != np.uint8:
         advice = "scale and round it to 0..255 first" if pixels.dtype.kind in "fiu" else "it is not a picture"
         raise ImageError(f"pixels must be uint8, not {pixels.dtype}: {advice}")
@@ -150,36 +168,30 @@ def save_png(picture: Picture, compress_level: int = 4) -> bytes:
     return out.getvalue()
 
 
-def pack_alpha(alpha: np.ndarray) -> bytes:
-    """uint8 [H, W] -> bytes of a gray PNG: a lossless format that any later version can read."""
-    out = io.BytesIO()
-    Image.fromarray(alpha).save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def unpack_alpha(data: bytes, height: int, width: int) -> np.ndarray:
-    """The mirror of `pack_alpha`. Raises FormatError unless it is a gray 8-bit PNG of this size."""
-    try:
-        with _our_limit():
-            image = Image.open(io.BytesIO(data), formats=["PNG"])
-        if image.mode != "L" or image.size != (width, height):
-            raise FormatError(f"the alpha section is a {image.size} {image.mode} picture, not {(width, height)} L")
-        return np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as err:
-        raise FormatError(f"the alpha section is not a PNG ({err})") from err
-
-
 @contextmanager
-def _our_limit() -> Iterator[None]:
+def our_limit() -> Iterator[None]:
     """Pillow refuses, and warns of, pictures that are large for it; for the time of one call the limit is ours."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # what is wrong with a file is said in an ImageError
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _broken_files() -> Iterator[None]:
+    """Pillow's many ways to say that a file is not what it should be -> ImageError."""
+    try:
+        yield
+    except UnidentifiedImageError as err:
+        raise ImageError("it is not a picture of a kind that ncodec reads (PNG is best)") from err
+    except Image.DecompressionBombError as err:
+        raise ImageError(f"the picture is over the limit of {MAX_PIXELS} pixels") from err
+    except _BROKEN as err:
+        raise ImageError(f"the picture is damaged or cut short ({err})") from err
 
 
 def _colour_mode(image: Image.Image) -> str:
@@ -193,9 +205,15 @@ def _colour_mode(image: Image.Image) -> str:
     return "RGB"
 
 
-def _check_depth(image: Image.Image, data: bytes) -> None:
-    """Refuse 16-bit files that Pillow would cut down to 8 bits without a word (it does so for RGB PNGs)."""
-    if image.format == "PNG" and len(data) > 24 and data[24] == 16:
-        raise ImageError(f"it {_DEEP}")
+def _check_depth(image: Image.Image) -> None:
+    """Refuse 16-bit files that Pillow would cut down to 8 bits without a word (it does so for RGB)."""
+    if image.mode.startswith(("I", "F")):
+        raise ImageError(f"it {_DEEP} (Pillow mode {image.mode})")
+    for tile in getattr(image, "tile", ()):
+        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        deep_raw = any(isinstance(value, str) and ";16" in value for value in arguments)
+        deep_pnm = image.format == "PPM" and any(isinstance(value, int) and value > 255 for value in arguments)
+        if deep_raw or deep_pnm:
+            raise ImageError(f"it {_DEEP}")
     if image.format == "TIFF" and max(image.tag_v2.get(258, (8,))) > 8:  # pyright: ignore
         raise ImageError(f"it {_DEEP}")

@@ -60,7 +60,10 @@ def releases() -> tuple[Release, ...]:
     path = models_folder() / "manifest.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["models"]
-        return tuple(Release(**{name: row[name] for name in Release.__slots__}) for row in rows)
+        found = tuple(Release(**{name: row[name] for name in Release.__slots__}) for row in rows)
+        if any(len(row.id) != ID_BYTES for row in found):
+            raise ValueError("a SHA-256 is cut short")
+        return found
     except OSError as err:
         raise ModelError(f"the list of models {path} cannot be read: {err.strerror}") from err
     except (KeyError, TypeError, ValueError) as err:
@@ -101,7 +104,7 @@ class Models:
         if model_id in self._loaded:
             return self._loaded[model_id]
         row = release_of(model_id)
-        if row is not None:
+        if row is not None and row.kind == "base":
             return self._keep(_read(models_folder() / row.file, row.sha256))
         for path in self._extra:
             found = _read(path)

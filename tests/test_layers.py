@@ -10,13 +10,14 @@ PACKAGE = Path(__file__).parent.parent / "ncodec"
 LEVEL = {
     "errors": 0, "compat": 0,
     "container": 1, "entropy": 1, "streams": 1, "device": 1,
-    "picture": 2, "noise": 2, "enhancement": 2, "nets": 2,
-    "weights": 3, "info": 4, "base": 3, "residual": 3,
-    "codec": 4, "api": 5, "cli": 6,
+    "picture": 2, "noise": 2, "enhancement": 2,
+    "nets": 3, "alpha": 3, "residual": 3,
+    "weights": 4, "base": 4,
+    "codec": 5, "info": 5, "api": 6, "cli": 7,
 }  # fmt: skip
 HOME = {
     "constriction": {"entropy"},
-    "PIL": {"picture", "api"},
+    "PIL": {"picture", "alpha", "api"},
     "safetensors": {"weights"},
     "compressai": set(),
     "rich": {"cli"},

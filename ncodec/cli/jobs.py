@@ -14,7 +14,7 @@ from ncodec.cli.files import STDIN, STREAM, refuse_terminal
 from ncodec.errors import RequestError
 
 PICTURES = frozenset(
-    ".png .jpg .jpeg .webp .avif .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm .tga .jp2".split()  # noqa: SIM905
+    ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
 )
 """Suffixes of the files that are taken from a folder; a file that is named itself may have any."""
 NCD = frozenset({".ncd"})

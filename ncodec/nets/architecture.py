@@ -46,10 +46,12 @@ class Architecture:
     def from_dict(cls, values: dict[str, int]) -> Architecture:
         """The mirror of `to_dict`. Raises ValueError on a missing, unknown or senseless size."""
         names = {field.name for field in fields(cls)}
-        if set(values) != names:
-            raise ValueError(f"sizes {sorted(set(values) ^ names)} are missing or unknown")
+        if not isinstance(values, dict) or set(values) != names:
+            raise ValueError(f"sizes {sorted(names.symmetric_difference(values))} are missing or unknown")
         if any(type(size) is not int or not 0 < size <= 4096 for size in values.values()):
             raise ValueError("a size is not an integer in 1..4096")
+        if values["latent"] % 2:
+            raise ValueError("the latents' channels must be even: each of the two steps codes half of them")
         return cls(**values)
 
     def analysis_kmac_per_pixel(self) -> float:

@@ -23,6 +23,8 @@ FEATURE_MAX = (1 << 23) - 1
 """Activations stay within +-8192 in steps of 1/1024: exact in float32 too, for storage."""
 ACCUMULATOR_MAX = 1 << 52
 
+TAPS = 9
+SHIFT_MAX = 24
 _LEAKY_BITS = 7  # the smallest slope is 2^-7: products with it need seven more fraction bits
 
 
@@ -42,12 +44,11 @@ class ExactLinear:
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], prefix: str, slope: float = 1.0) -> None:
-        weight, bias, shift = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "shift"))
-        bits = int(shift)
+        weight, bias, bits = _layer(tensors, prefix)
         prove_bound(weight, bias, prefix)
         # Scaled by 2^-shift beforehand: multiplying by a power of two changes no digit, and saves a pass per layer.
-        self.weight = torch.ldexp(weight.double(), torch.tensor(-bits)).t().contiguous()
-        self.bias = torch.ldexp(bias.double(), torch.tensor(-bits))
+        self.weight = (weight.double() * 2.0**-bits).t().contiguous()
+        self.bias = bias.double() * 2.0**-bits
         self.slope = slope
         if slope == 1.0:
             self.bias = self.bias + 0.5
@@ -76,11 +77,12 @@ class ExactDepthwise:
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], prefix: str) -> None:
-        weight, bias, shift = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "shift"))
-        bits = int(shift)
+        weight, bias, bits = _layer(tensors, prefix)
+        if weight.shape[0] != TAPS:
+            raise ValueError(f"layer {prefix}: {weight.shape[0]} taps, {TAPS} expected")
         prove_bound(weight.t(), bias, prefix)
-        self.weight = torch.ldexp(weight.double(), torch.tensor(-bits))
-        self.bias = torch.ldexp(bias.double(), torch.tensor(-bits)) + 0.5
+        self.weight = weight.double() * 2.0**-bits
+        self.bias = bias.double() * 2.0**-bits + 0.5
 
     def to(self, device: torch.device) -> ExactDepthwise:
         """Move the weights; returns itself."""
@@ -91,7 +93,7 @@ class ExactDepthwise:
         height, width, _ = x.shape
         padded = F.pad(x, (0, 0, 1, 1, 1, 1))
         out = self.bias.expand_as(x).clone()
-        for tap in range(9):
+        for tap in range(TAPS):
             i, j = divmod(tap, 3)
             out.addcmul_(padded[i : i + height, j : j + width], self.weight[tap])
         return out.floor_().clamp_(-FEATURE_MAX, FEATURE_MAX)
@@ -125,8 +127,21 @@ def pixel_shuffle(x: Tensor) -> Tensor:
     return x.reshape(2 * height, 2 * width, channels // 4)
 
 
+def _layer(tensors: Mapping[str, Tensor], prefix: str) -> tuple[Tensor, Tensor, int]:
+    """Weight, bias and shift of a layer, of the types that the proof counts on. Raises KeyError, ValueError."""
+    weight, bias, shift = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "shift"))
+    types = (weight.dtype, bias.dtype, shift.dtype)
+    if types != (torch.int16, torch.int64, torch.int32) or (weight.ndim, bias.ndim, shift.numel()) != (2, 1, 1):
+        raise ValueError(f"layer {prefix} is not an integer layer")
+    if not 1 <= int(shift) <= SHIFT_MAX:
+        raise ValueError(f"layer {prefix}: shift {int(shift)} is outside 1..{SHIFT_MAX}")
+    return weight, bias, int(shift)
+
+
 def prove_bound(weight: Tensor, bias: Tensor, name: str) -> None:
     """Raise ValueError unless no input within +-FEATURE_MAX can take an accumulator of [out, in] weights past 2^52."""
+    if int(bias.long().abs().max()) >= ACCUMULATOR_MAX or int(bias.long().min()) < -ACCUMULATOR_MAX:
+        raise ValueError(f"layer {name}: a bias is past 2^52")
     largest = weight.long().abs().sum(1) * FEATURE_MAX + bias.long().abs()
     if int(largest.max()) << _LEAKY_BITS >= ACCUMULATOR_MAX:
         raise ValueError(f"layer {name}: its weights could take an accumulator past 2^52, fraction bits included")

@@ -56,7 +56,7 @@ class Transforms:
     def analyse(self, pixels: Tensor, quality: int, core: int = CORE) -> Tensor:
         """uint8 [H, W, 1 or 3] -> latents float32 [ceil(H/16), ceil(W/16), latent]; quality 1 ... 8."""
         height, width = (-(-size // LATENT_STRIDE) for size in pixels.shape[:2])
-        out = torch.empty(height, width, self.arch.latent, device=self.device)
+        out = torch.empty(height, width, self.arch.latent, dtype=torch.float32, device=self.device)
         for window in windows(height, width, core, self._analysis_halo):
             rows = window.outer_rows.scaled(LATENT_STRIDE)
             columns = window.outer_columns.scaled(LATENT_STRIDE)
@@ -81,7 +81,7 @@ class Transforms:
         self, y_hat: Tensor, quality: int, height: int, width: int, channels: int, core: int = CORE
     ) -> Tensor:
         """Decoded latents float32 [h, w, latent] -> clean picture uint8 [height, width, channels] on the CPU."""
-        out = torch.empty(height, width, channels, dtype=torch.uint8)
+        out = torch.empty(height, width, channels, dtype=torch.uint8, device="cpu")
         for window in windows(y_hat.shape[0], y_hat.shape[1], core, self._synthesis_halo):
             x = self._synthesis(y_hat[window.outer], quality, channels)[window.inner(LATENT_STRIDE)]
             place = out[window.rows.scaled(LATENT_STRIDE), window.columns.scaled(LATENT_STRIDE)]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ncodec.enhancement.tables import ROWS as ENHANCEMENT_ROWS
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 from ncodec.nets.architecture import Architecture
@@ -88,15 +89,15 @@ def model_from_tensors(
             ExactPrior(arch, tensors).to(device),
             _tables(tensors, "hyper", arch.hyper),
             _tables(tensors, "latent", len(tensors["prior.thresholds"]) + 1),
-            _tables(tensors, "enhancement", None),
+            _tables(tensors, "enhancement", ENHANCEMENT_ROWS),
         )
-    except (KeyError, ValueError, RuntimeError) as err:  # RuntimeError: torch's word for shapes that do not fit
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as err:  # torch's words for misfits, too
         raise ModelError(f"{name} is not a valid base model: {err}") from err
 
 
-def _tables(tensors: Mapping[str, Tensor], name: str, rows: int | None) -> Tables:
+def _tables(tensors: Mapping[str, Tensor], name: str, rows: int) -> Tables:
     low, size, counts = (tensors[f"tables.{name}.{part}"].cpu().numpy() for part in ("low", "size", "counts"))
     tables = Tables(low.astype(np.int16), size.astype(np.int32), counts.astype(np.int32))
-    if rows is not None and len(low) != rows:
+    if len(low) != rows:
         raise ValueError(f"{len(low)} {name} tables, {rows} expected")
     return tables

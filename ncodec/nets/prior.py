@@ -48,7 +48,26 @@ class ExactPrior:
         self.context_block = ExactBlock(tensors, "prior.context.block")
         self.context_out = ExactLinear(tensors, "prior.context.out")
         self.offset, self.row_of = _row_lookup(tensors["prior.thresholds"])
+        self._check_widths(arch)
         self._by_colour = {layer: _split_colours(layer) for layer in (self.first_out, self.context_out)}
+
+    def _check_widths(self, arch: Architecture) -> None:
+        """Raise ValueError unless every layer has the inputs and outputs that the sizes ask for."""
+        m, e = arch.latent, arch.entropy
+        widths = {
+            self.up32: (arch.hyper, 4 * e),
+            self.up16: (e, 4 * e),
+            self.first_inner: (e, e),
+            self.first_out: (e, 2 * m),
+            self.context_inner: (e + m, e),
+            self.context_out: (e, 2 * m),
+        }
+        for block in (self.block32, self.block16, self.context_block):
+            widths |= {block.a: (e, e), block.b: (e, e), block.u: (e, 2 * e), block.v: (2 * e, e)}
+            if block.d.weight.shape[1] != e:
+                raise ValueError("a depthwise layer does not have the width of the architecture")
+        if any(tuple(layer.weight.shape) != width or len(layer.bias) != width[1] for layer, width in widths.items()):
+            raise ValueError("an integer layer does not have the widths of the architecture")
 
     def to(self, device: torch.device) -> ExactPrior:
         """Move all weights; returns itself."""
@@ -160,5 +179,5 @@ def _row_lookup(thresholds: Tensor) -> tuple[int, Tensor]:
     if int(values.abs().max()) > 1 << 22:
         raise ValueError("a threshold lies beyond the features' range")
     low = int(values[0]) - 1
-    scales = torch.arange(low, int(values[-1]) + 1)
+    scales = torch.arange(low, int(values[-1]) + 1, device="cpu")
     return -low, torch.bucketize(scales, values, right=True).to(torch.uint8)

@@ -59,7 +59,9 @@ def write_release(
     )
     path = folder / f"{name}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.replace(path)
     return path
 
 

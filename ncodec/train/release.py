@@ -102,7 +102,9 @@ def add_row(manifest: Path, row: dict[str, Any]) -> None:
     rows = json.loads(manifest.read_text(encoding="utf-8"))["models"] if manifest.exists() else []
     if all(old["sha256"] != row["sha256"] for old in rows):
         rows.append(row)
-    manifest.write_text(json.dumps({"models": rows}, indent=2) + "\n", encoding="utf-8")
+    part = manifest.with_suffix(".part")
+    part.write_text(json.dumps({"models": rows}, indent=2) + "\n", encoding="utf-8")
+    part.replace(manifest)
 
 
 if __name__ == "__main__":

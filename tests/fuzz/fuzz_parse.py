@@ -22,10 +22,10 @@ with contextlib.suppress(ImportError):
     with atheris.instrument_imports(include=["ncodec"]):
         pass
 
+from ncodec.alpha import unpack_alpha
 from ncodec.container import dump, parse
 from ncodec.enhancement.params import Params
 from ncodec.errors import FormatError
-from ncodec.picture import unpack_alpha
 from ncodec.streams import unpack_streams
 
 

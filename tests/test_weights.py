@@ -1,0 +1,130 @@
+"""Weights files of strangers: every one that is not a whole model is one ModelError; torch's settings do not matter."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from conftest import TINY
+from ncodec.errors import ModelError, RequestError
+from ncodec.nets.exact import prove_bound
+from ncodec.train.export import quantised
+from ncodec.train.network import trainable_network
+from ncodec.weights import Models, releases
+from pictures import scene
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    torch.manual_seed(1)
+    metadata, tensors = quantised(trainable_network(TINY).eval(), [scene(64, 64)])
+    return metadata, {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def test_a_whole_model_loads_by_its_path(parts: tuple, tmp_path: Path):
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(save(parts[1], parts[0]))
+    model = Models(CPU, torch.float32).by_name(str(path))
+    assert model.id == hashlib.sha256(path.read_bytes()).digest()[:8]
+    assert Models(CPU, torch.float32, (path,)).by_id(model.id).arch == TINY
+
+
+BROKEN = {
+    "no tensor": lambda m, t: t.pop("prior.up32.bias"),
+    "one dimension": lambda m, t: t.update({"prior.up32.weight": t["prior.up32.weight"][0].clone()}),
+    "other width": lambda m, t: t.update({"prior.first.inner.weight": t["prior.first.inner.weight"][:, :-1].clone()}),
+    "floats": lambda m, t: t.update({"prior.up16.weight": t["prior.up16.weight"].float()}),
+    "huge bias": lambda m, t: t.update({"prior.up16.bias": torch.full_like(t["prior.up16.bias"], 2**63 - 1)}),
+    "huge shift": lambda m, t: t.update({"prior.up16.shift": torch.tensor([60], dtype=torch.int32)}),
+    "thresholds": lambda m, t: t.update({"prior.thresholds": t["prior.thresholds"].flip(0)}),
+    "too few tables": lambda m, t: t.update(
+        {f"tables.enhancement.{part}": t[f"tables.hyper.{part}"].clone() for part in ("low", "size", "counts")}
+    ),
+    "sums": lambda m, t: t.update({"tables.latent.counts": t["tables.latent.counts"] + 1}),
+    "transforms": lambda m, t: t.update({"synthesis.patch.weight": t["synthesis.patch.weight"][:-1].clone()}),
+    "architecture": lambda m, t: m.update({"architecture": "[1]"}),
+    "odd latent": lambda m, t: m.update({"architecture": json.dumps(TINY.to_dict() | {"latent": 15})}),
+    "graph": lambda m, t: m.update({"graph_version": "2"}),
+    "kind": lambda m, t: m.update({"kind": "something"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_model_is_one_error(parts: tuple, tmp_path: Path, how: str):
+    metadata, tensors = dict(parts[0]), dict(parts[1])
+    BROKEN[how](metadata, tensors)
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(save(tensors, metadata))
+    with pytest.raises(ModelError, match=r"broken\.safetensors"):
+        Models(CPU, torch.float32).by_name(str(path))
+
+
+def test_what_is_no_weights_file_is_one_error(tmp_path: Path):
+    path = tmp_path / "text"
+    path.write_text("hello")
+    with pytest.raises(ModelError, match="not a safetensors file"):
+        Models(CPU, torch.float32).by_name(str(path))
+    with pytest.raises(ModelError, match="no model nothing: say base"):
+        Models(CPU, torch.float32).by_name("nothing")
+
+
+def test_a_damaged_release_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    from ncodec import weights
+
+    row = releases()[-1]
+    data = bytearray((weights.models_folder() / row.file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / row.file).write_bytes(data)
+    monkeypatch.setattr(weights, "models_folder", lambda: tmp_path)
+    with pytest.raises(ModelError, match="damaged"):
+        Models(CPU, torch.float32).by_id(row.id)
+
+
+def test_manifest_rows_name_their_files():
+    from ncodec.weights import models_folder
+
+    for row in releases():
+        data = (models_folder() / row.file).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == row.sha256
+        assert row.file == f"{row.name}-{row.sha256[:8]}.safetensors"
+        assert any(name.startswith("training.prior.") for name in load(data))  # so that training can go on from it
+
+
+def test_torchs_default_dtype_does_not_change_what_is_decoded():
+    """A setting of somebody else's program in the same process."""
+    code = """
+import sys, numpy as np, torch, ncodec
+from pictures import scene
+data = ncodec.encode(scene(48, 64, sigma=20))
+expected = ncodec.decode(data)
+for dtype in (torch.float64, torch.bfloat16):
+    torch.set_default_dtype(dtype)
+    assert np.array_equal(ncodec.decode(data), expected), dtype
+"""
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here.parent}:{here}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["cuda:01", "cuda:x", "gpu", "", "cuda:999999999999", "cuda:-1"])
+def test_odd_devices_are_requests_that_cannot_be_met(name: str):
+    from ncodec.device import choose_device
+
+    with pytest.raises(RequestError, match="device"):
+        choose_device(name)
+
+
+def test_the_proof_counts_the_bias():
+    with pytest.raises(ValueError, match="bias"):
+        prove_bound(torch.zeros(1, 1, dtype=torch.int16), torch.tensor([2**53]), "biased")
