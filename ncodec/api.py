@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ncodec import codec
 from ncodec.container import QUALITIES, dump, parse
@@ -16,6 +15,7 @@ from ncodec.picture import Picture, from_any, to_array, to_image
 from ncodec.weights import Models
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
 
@@ -87,7 +87,7 @@ def decode_image(
 
 
 def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str | Path, ...], device: str) -> Picture:
-    if not isinstance(denoise, (int, float)) or not 0 <= denoise <= 1:
+    if not isinstance(denoise, Real) or not 0 <= denoise <= 1:
         raise RequestError(f"denoise must be a strength in 0..1, not {denoise!r}")
     if grain and denoise not in (0, 1):
         raise RequestError("grain goes with the fully denoised picture, not with a strength")
@@ -103,8 +103,7 @@ def _models(device: str, extra: tuple[Path, ...]) -> Models:
 
 
 def _quality(value: Any) -> int:
-    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_integer or not 1 <= value <= QUALITIES:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= QUALITIES:
         raise RequestError(f"quality must be an integer in 1..{QUALITIES}, not {value!r}")
     return int(value)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ncodec.container import SLICE_PIXELS
 from ncodec.entropy import Decoder, Encoder, symbols_crc
 from ncodec.errors import DriftError, FormatError
-from ncodec.nets.architecture import HYPER_STRIDE, LATENT_STRIDE
+from ncodec.nets.architecture import HYPER_PER_LATENT, HYPER_STRIDE, LATENT_STRIDE
 from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.model import Model
 from ncodec.nets.prior import (
@@ -32,7 +32,6 @@ from ncodec.streams import pack_streams, unpack_streams
 
 SLICE_LATENTS = SLICE_PIXELS // LATENT_STRIDE
 SLICE_HYPER = SLICE_PIXELS // HYPER_STRIDE
-HYPER_PER_LATENT = HYPER_STRIDE // LATENT_STRIDE
 
 CodeStep = Callable[[int, Window, Tensor, np.ndarray], np.ndarray]
 """(step 0 or 1, slice, mean float64 [h, w, latent / 2], rows uint8 [n]) -> symbols int16 [n]."""
@@ -109,9 +108,13 @@ def decode_base(model: Model, hyperprior: bytes, latents: bytes, height: int, wi
 
 
 def hyper_latents(model: Model, y: Tensor) -> Tensor:
-    """Latents -> hyper-latents int16 [h, w, hyper], 0 in the channels that are not coded."""
-    coded = torch.from_numpy(model.hyper_tables.is_coded).to(y.device)
-    return model.transforms.hyper_analyse(y) * coded
+    """Latents -> hyper-latents int16 [h, w, hyper] as they are coded."""
+    return drop_uncoded(model, model.transforms.hyper_analyse(y))
+
+
+def drop_uncoded(model: Model, z: Tensor) -> Tensor:
+    """Hyper-latents int16 [h, w, hyper] with 0 in the channels that are not coded."""
+    return z * torch.from_numpy(model.hyper_tables.is_coded).to(z.device)
 
 
 @torch.inference_mode()

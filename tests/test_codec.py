@@ -155,6 +155,12 @@ def test_profile_and_exif_are_kept():
     assert len(data) < len(ncodec.encode(modes()["RGB"])) + 200
 
 
+def test_numpy_numbers_are_numbers():
+    data = ncodec.encode(scene(24, 24), quality=np.int64(4))
+    assert parse(data).header.quality == 4
+    assert np.array_equal(ncodec.decode(data, denoise=np.float32(1)), ncodec.decode(data, denoise=True))
+
+
 def test_gray_stays_gray_and_costs_no_colour():
     noisy = scene(96, 128, channels=1, sigma=15)
     out = ncodec.decode(ncodec.encode(noisy, quality=6), denoise=True)

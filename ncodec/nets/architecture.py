@@ -18,6 +18,7 @@ LATENT_STRIDE = 16
 """... and 1/16 resolution; latents lie at 1/16."""
 HYPER_STRIDE = 64
 """Hyper-latents lie at 1/64."""
+HYPER_PER_LATENT = HYPER_STRIDE // LATENT_STRIDE
 
 
 @dataclass(frozen=True, slots=True)

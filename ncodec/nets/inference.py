@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ncodec.nets.architecture import HYPER_STRIDE, LATENT_STRIDE, STRIDE, Architecture
+from ncodec.nets.architecture import HYPER_PER_LATENT, LATENT_STRIDE, STRIDE, Architecture
 from ncodec.nets.fused import FusedBlock, FusedStage, Linear, depth_to_space, linear, matrix, space_to_depth
 from ncodec.nets.layers import QualityScale
 from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
@@ -24,7 +24,6 @@ Net = TypeVar("Net", bound=nn.Module)
 
 CORE = 128
 """Latents per side of a window's core: 2048 pixels."""
-HYPER_PER_LATENT = HYPER_STRIDE // LATENT_STRIDE
 
 
 class Transforms:

@@ -102,7 +102,7 @@ def histograms(model: Model, pictures: Iterable[np.ndarray]) -> tuple[np.ndarray
             z = model.transforms.hyper_analyse(y)
             for channel, values in enumerate(z.view(-1, model.arch.hyper).t().numpy()):
                 hyper[channel] += np.bincount(np.clip(values - HYPER_LOWEST, 0, HYPER_COUNT - 1), minlength=HYPER_COUNT)
-            for symbols, rows in base.coded_symbols(model, y, base.hyper_latents(model, y)):
+            for symbols, rows in base.coded_symbols(model, y, base.drop_uncoded(model, z)):
                 clipped = np.clip(symbols, -HISTOGRAM_HALF, HISTOGRAM_HALF).astype(np.int64) + HISTOGRAM_HALF
                 width = latent.shape[1]
                 latent += np.bincount(rows.astype(np.int64) * width + clipped, minlength=latent.size).reshape(
