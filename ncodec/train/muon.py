@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, _foreach_add_, _foreach_lerp, _foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
 
+from ncodec.train.native.orthogonal import orthogonalise_native
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic step (Jordan et al. 2024): singular values end in about 0.7 ... 1.2, fast."""
 
@@ -18,6 +20,12 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
     Computed in bfloat16, which is precise enough for a direction.
     """
+    native = orthogonalise_native(matrices, steps, NEWTON_SCHULZ)
+    return orthogonalise_plain(matrices, steps) if native is None else native
+
+
+def orthogonalise_plain(matrices: Tensor, steps: int) -> Tensor:
+    """`orthogonalise` by PyTorch alone."""
     a, b, c = NEWTON_SCHULZ
     x = matrices.bfloat16()
     tall = x.size(-2) > x.size(-1)

@@ -101,19 +101,25 @@ class Network(nn.Module):
 
     def code(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """float32 [B, latent, H, W] -> the decoder's latents (same shape) and float32 [B] bits."""
-        z_rate, z_hat = quantise(self.hyper_analysis(y).float(), None, self.training)
-        bits = self.hyper_bits(z_rate)
-        features = self.hyper_synthesis(z_hat)
-        mask = checkerboard(y)
-        y_first, bits_first = self.code_step(y, mask, self.first(features))
-        y_second, bits_second = self.code_step(y, 1 - mask, self.context(features, y_first))
-        return y_first + y_second, bits + bits_first + bits_second
+        z = self.hyper_analysis(y).float()
+        features = self.hyper_synthesis(self.decoded(z, 0.0))
+        first = self.first(features).float()
+        is_first = checkerboard(first)  # of means and scales alike, since the latents' channels are even
+        of_latents = is_first[:, : y.shape[1]]
+        y_first = self.decoded(y, first.chunk(2, 1)[0]) * of_latents
+        second = self.context(features, y_first).float()
+        mean, scale = torch.where(is_first, first, second).chunk(2, 1)
+        bits = gaussian_bits(self.relaxed(y, mean) - mean, F.softplus(scale)).sum((1, 2, 3))
+        return self.decoded(y, mean), bits + self.hyper_bits(self.relaxed(z, 0.0))
 
-    def code_step(self, y: Tensor, mask: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        mean, scale = parameters.float().chunk(2, 1)
-        y_rate, y_hat = quantise(y, mean, self.training)
-        bits = (gaussian_bits(y_rate - mean, F.softplus(scale)) * mask).sum((1, 2, 3))
-        return y_hat * mask, bits
+    def decoded(self, y: Tensor, mean: Tensor | float) -> Tensor:
+        """What the decoder gets: rounded to steps around `mean`; in training the gradient goes straight through."""
+        rounded = torch.round(y - mean) + mean
+        return y + (rounded - y).detach() if self.training else rounded
+
+    def relaxed(self, y: Tensor, mean: Tensor | float) -> Tensor:
+        """What the rate is that of: with noise instead of rounding in training (Balle et al. 2017), else as decoded."""
+        return y + torch.empty_like(y).uniform_(-0.5, 0.5) if self.training else torch.round(y - mean) + mean
 
     def hyper_bits(self, z: Tensor) -> Tensor:
         """Bits of the hyper-latents under compressai's factorized prior (Balle et al. 2018, appendix 6.1)."""
@@ -148,19 +154,11 @@ def gaussian_bits(centred: Tensor, scale: Tensor) -> Tensor:
     return -torch.log2(LowerBound.apply(p, LIKELIHOOD_MIN))
 
 
-def quantise(y: Tensor, mean: Tensor | None, training: bool) -> tuple[Tensor, Tensor]:
-    """(for the rate, for the decoder): additive noise and straight-through rounding in training, rounding after."""
-    rounded = torch.round(y) if mean is None else torch.round(y - mean) + mean
-    if not training:
-        return rounded, rounded
-    return y + torch.empty_like(y).uniform_(-0.5, 0.5), y + (rounded - y).detach()
-
-
 def checkerboard(y: Tensor) -> Tensor:
-    """float32 [1, latent, H, W]: 1 where a latent belongs to step 1; the colours swap with the channel's parity."""
+    """bool [1, latent, H, W]: whether a latent belongs to step 1; the colours swap with the channel's parity."""
     _, channels, height, width = y.shape
     c, i, j = (torch.arange(n, device=y.device) for n in (channels, height, width))
-    return ((c[:, None, None] + i[:, None] + j) % 2 == 0).float()[None]
+    return ((c[:, None, None] + i[:, None] + j) % 2 == 0)[None]
 
 
 def trainable_network(arch: Architecture | None = None) -> Network:
@@ -170,4 +168,4 @@ def trainable_network(arch: Architecture | None = None) -> Network:
     return network
 
 
-__all__ = ["QUALITIES", "Network", "checkerboard", "gaussian_bits", "quantise", "trainable_network"]
+__all__ = ["QUALITIES", "Network", "checkerboard", "gaussian_bits", "trainable_network"]

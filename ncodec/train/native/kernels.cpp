@@ -1,5 +1,5 @@
-// Forward and backward pass of 1x1 convolutions and of residual blocks (ncodec.nets.layers.Block) for training on a CPU
-// with AMX. A block is
+// Forward and backward pass of 1x1 convolutions and of residual blocks (ncodec.nets.layers.Block), and Muon's
+// Newton-Schulz steps, for training on a CPU with AMX. A block is
 //
 //   x2 = x  + b(depthwise(leaky(a(x))))        a, b: 1x1, depthwise: 3x3, zero padding
 //   y  = x2 + v(leaky(u(x2)))                  u, v: 1x1, width -> expanded -> width
@@ -17,8 +17,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -209,6 +211,18 @@ void pack_rows(const bf16* x, int rows, int columns, bf16* out) {
             const bf16* from = x + size_t(k) * columns + c;
             for (int i = 0; i < T; i++, from += 2 * columns)
                 _mm512_store_si512(tile + i * 32, interleave(from, from + columns));
+        }
+}
+
+// B = x^T, x [columns, inner].
+void pack_transposed(const bf16* x, int columns, int inner, bf16* out) {
+    for (int c = 0; c < columns; c += T)
+        for (int k = 0; k < inner; k += 2 * T) {
+            __m512i r[T];
+            for (int i = 0; i < T; i++) r[i] = _mm512_loadu_si512(x + size_t(c + i) * inner + k);
+            transpose(r);
+            bf16* tile = out + ((size_t(c / 32) * (inner / 32) + k / 32) * 2 + (c / T) % 2) * TILE;
+            for (int i = 0; i < T; i++) _mm512_store_si512(tile + i * 32, r[i]);
         }
 }
 
@@ -521,6 +535,72 @@ void backward_chunk(const Sizes& s, const Weights& w, const Packed& packed, cons
 
 constexpr int LINEAR_ROWS = 256;  // of a chunk
 
+// --------------------------------------------------------------------------------------------------- Newton-Schulz
+
+// bfloat16 x = scale * matrix, or scale * matrix^T.
+void scaled(const float* matrix, int rows, int columns, bool flipped, float scale, bf16* x) {
+    const __m512 factor = _mm512_set1_ps(scale);
+    for (int r = 0; r < rows; r += T)
+        for (int c = 0; c < columns; c += T) {
+            __m512i v[T];
+            for (int i = 0; i < T; i++)
+                v[i] = (__m512i)_mm512_mul_ps(_mm512_loadu_ps(matrix + size_t(r + i) * columns + c), factor);
+            if (flipped) transpose(v);
+            for (int i = 0; i < T; i++)
+                store(flipped ? x + size_t(c + i) * rows + r : x + size_t(r + i) * columns + c, (__m512)v[i]);
+        }
+}
+
+// The mirror of `scaled` with scale 1.
+void unscaled(const bf16* x, int rows, int columns, bool flipped, float* matrix) {
+    for (int r = 0; r < rows; r += T)
+        for (int c = 0; c < columns; c += T) {
+            __m512i v[T];
+            for (int i = 0; i < T; i++)
+                v[i] = (__m512i)load(flipped ? x + size_t(c + i) * rows + r : x + size_t(r + i) * columns + c);
+            if (flipped) transpose(v);
+            for (int i = 0; i < T; i++) _mm512_storeu_ps(matrix + size_t(r + i) * columns + c, (__m512)v[i]);
+        }
+}
+
+// matrix [rows, columns] in place: x / |x|, then `steps` times x = a x + (b s + c s s) x with s = x x^T.
+void orthogonalise(float* matrix, int rows, int columns, int steps, const float coefficients[3], Arena& arena) {
+    const int m = std::min(rows, columns), k = std::max(rows, columns);
+    const size_t area = size_t(m) * k, square = size_t(m) * m;
+    bf16 *x = arena.take<bf16>(area), *next = arena.take<bf16>(area), *packed = arena.take<bf16>(area);
+    bf16 *s = arena.take<bf16>(square), *polynomial = arena.take<bf16>(square);
+    const __m512 a = _mm512_set1_ps(coefficients[0]), b = _mm512_set1_ps(coefficients[1]);
+    const __m512 c = _mm512_set1_ps(coefficients[2]);
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t i = 0; i < area; i += T) {
+        const __m512 v = _mm512_loadu_ps(matrix + i);
+        sum = _mm512_fmadd_ps(v, v, sum);
+    }
+    scaled(matrix, rows, columns, rows > columns, 1 / (std::sqrt(_mm512_reduce_add_ps(sum)) + 1e-7f), x);
+    for (int step = 0; step < steps; step++) {
+        pack_transposed(x, m, k, packed);
+        multiply(x, m, k, m, packed, [&](int row, int column, const float* block) {
+            each16(row, column, block, [&](__m512 v, int r, int j) { store(s + size_t(r) * m + j, v); });
+        });
+        pack_rows(s, m, m, packed);
+        multiply(s, m, m, m, packed, [&](int row, int column, const float* block) {
+            each16(row, column, block, [&](__m512 v, int r, int j) {
+                const size_t place = size_t(r) * m + j;
+                store(polynomial + place, _mm512_fmadd_ps(c, v, _mm512_mul_ps(b, load(s + place))));
+            });
+        });
+        pack_rows(x, m, k, packed);
+        multiply(polynomial, m, m, k, packed, [&](int row, int column, const float* block) {
+            each16(row, column, block, [&](__m512 v, int r, int j) {
+                const size_t place = size_t(r) * k + j;
+                store(next + place, _mm512_fmadd_ps(a, load(x + place), v));
+            });
+        });
+        std::swap(x, next);
+    }
+    unscaled(x, rows, columns, rows > columns, matrix);
+}
+
 // ---------------------------------------------------------------------------------------------------------- contexts
 
 // Splits 0..count, in multiples of `unit`, evenly over the threads: calls body(from, to).
@@ -695,5 +775,14 @@ void ncodec_linear_backward(void* context, int rows, int inner, int columns, con
         });
     });
     ctx.add_up(count, sums);
+}
+
+// matrices [count, rows, columns], in place.
+void ncodec_orthogonalise(void* context, int count, int rows, int columns, int steps, const float* coefficients,
+                          float* matrices) {
+    Context& ctx = *static_cast<Context*>(context);
+    ctx.each_chunk(count, 1, [&](int i, int thread) {
+        orthogonalise(matrices + size_t(i) * rows * columns, rows, columns, steps, coefficients, ctx.arenas[thread]);
+    });
 }
 }
