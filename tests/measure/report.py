@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from measure.sections import cold, enhancement, kodak, large, speed
+from measure.sections import cheng, cold, enhancement, kodak, large, real, speed
 from measure.sections.markdown import plural
 
 HEAD = """# Measurements
@@ -20,6 +20,8 @@ stands at its chapter's end, and in the commands of `tests/measure/`.
 """
 CHAPTERS = {
     "kodak": ("Rate and PSNR on Kodak", kodak.section),
+    "real": ("Real noise", real.section),
+    "cheng": ("The camera noise of Cheng et al.", cheng.section),
     "enhancement": ("The enhancement layer", enhancement.section),
     "speed": ("Time", speed.section),
     "cold": ("The command line from cold", cold.section),
