@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from ncodec.cli.batch import complain
+from ncodec.cli.bench import bench
 from ncodec.cli.decode import decode
 from ncodec.cli.encode import encode
 from ncodec.cli.exits import INTERRUPTED, BatchError, SetupError, failure
@@ -32,7 +33,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=[encode, decode, info, strip, noise, train],
+    commands=[encode, decode, info, strip, noise, train, bench],
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."

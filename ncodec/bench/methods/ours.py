@@ -1,0 +1,49 @@
+"""ncodec itself, as a user calls it: plain, denoised, or in part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncodec import codec
+from ncodec.container import QUALITIES, dump, parse
+from ncodec.nets.model import Model
+from ncodec.picture import Picture
+from ncodec.weights import Models
+
+PARTIAL_STRENGTH = 0.5
+
+
+@dataclass(frozen=True)
+class Ncodec:
+    """Encodes and decodes with a model.
+
+    Attributes:
+        models: where the decoder looks up what the file names.
+        model: of the encoder.
+        strength: of the denoising: 1 for files of the base layer alone.
+    """
+
+    models: Models
+    model: Model
+    strength: float
+
+    settings = tuple(str(quality) for quality in range(1, QUALITIES + 1))
+
+    @property
+    def kmac_per_pixel(self) -> float:
+        """Transforms and integer networks; the encoder of both layers needs the synthesis, too."""
+        arch = self.model.arch
+        synthesis = arch.synthesis_kmac_per_pixel() * (1 if self.strength == 1 else 2)
+        return arch.analysis_kmac_per_pixel() + synthesis + 2 * arch.exact_kmac_per_pixel()
+
+    def encode(self, pixels: np.ndarray, setting: str, sigma_8bit: float) -> bytes:
+        """See Codec. With both layers the noise's quality is that of the picture."""
+        quality = int(setting)
+        noise_quality = None if self.strength == 1 else quality
+        return dump(codec.encode(Picture(pixels), self.model, quality, noise_quality))
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """See Codec."""
+        return codec.decode(parse(data), self.models, self.strength).pixels

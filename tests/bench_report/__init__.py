@@ -1,0 +1,1 @@
+"""The summary of a comparison, its plots, its page in a browser, and docs/benchmarks.md."""
