@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ncodec.nets.architecture import Architecture
+from ncodec.nets.dncnn import DnCnn, DnCnnSizes
 from ncodec.nets.layers import Block
 from ncodec.train import native
 from ncodec.train.muon import NEWTON_SCHULZ, orthogonalise, orthogonalise_plain
@@ -41,12 +42,22 @@ def gradients(layer: nn.Module, x: torch.Tensor, autocast: bool) -> dict[str, to
     return {"y": y.detach(), "x": x.grad, **found}  # pyright: ignore[reportReturnType]
 
 
+def random_dncnn(depth: int, width: int) -> DnCnn:
+    net = DnCnn(DnCnnSizes(depth, width))
+    nn.init.normal_(net.layers[-1].weight, std=0.05)  # pyright: ignore[reportArgumentType]
+    for layer in net.layers:
+        nn.init.normal_(layer.bias, std=0.05)  # pyright: ignore[reportArgumentType]
+    return net
+
+
 LAYERS = {
     "block": (lambda: Block(64), (4, 64, 8, 8)),
     "block of many chunks": (lambda: Block(96), (6, 96, 16, 16)),
     "block of long samples": (lambda: Block(32), (2, 32, 40, 24)),
     "block of few positions": (lambda: Block(32), (16, 32, 2, 3)),
     "1x1": (lambda: nn.Conv2d(96, 160, 1), (3, 96, 8, 16)),
+    "DnCNN": (lambda: random_dncnn(5, 64), (3, 3, 16, 32)),
+    "DnCNN on one row": (lambda: random_dncnn(4, 32), (1, 3, 1, 64)),
     "2x2 of stride 2": (lambda: nn.Conv2d(32, 64, 2, stride=2), (4, 32, 16, 8)),
 }
 

@@ -25,7 +25,8 @@ HYPER_PER_LATENT = HYPER_STRIDE // LATENT_STRIDE
 class Architecture:
     """Widths in channels, depths in residual blocks.
 
-    Blocks start as the identity, so a network of more blocks can start from one of fewer (`ncodec.train`).
+    Blocks start as the identity, so a network of more blocks can start from one of fewer (`ncodec.train`). Without its
+    denoising module (`denoising8` = 0) it is a network of experiments; the released ones have it.
     """
 
     width8: int = 192
@@ -49,8 +50,9 @@ class Architecture:
         names = {field.name for field in fields(cls)}
         if not isinstance(values, dict) or set(values) != names:
             raise ValueError(f"sizes {sorted(names.symmetric_difference(values))} are missing or unknown")
-        if any(type(size) is not int or not 0 < size <= 4096 for size in values.values()):
-            raise ValueError("a size is not an integer in 1..4096")
+        least = {"denoising8": 0}
+        if any(type(size) is not int or not least.get(name, 1) <= size <= 4096 for name, size in values.items()):
+            raise ValueError("a size is not an integer in 1..4096 (denoising8: 0..4096)")
         if values["latent"] % 2:
             raise ValueError("the latents' channels must be even: each of the two steps codes half of them")
         return cls(**values)

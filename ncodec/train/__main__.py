@@ -14,6 +14,7 @@ import torch
 
 from ncodec.errors import NcodecError, RequestError
 from ncodec.train.checkpoint import find_start
+from ncodec.train.grow import OPTIONAL_STAGES
 from ncodec.train.loop import Budget, train
 from ncodec.train.recipe import load_recipe
 
@@ -34,9 +35,10 @@ def describe(line: dict[str, Any]) -> str:
     clock = time.strftime("%H:%M:%S ")
     if line["event"] == "train":
         keys = ("step", "loss", "rate_bpp", "mse", "rate_factor", "megapixels_per_s")
-        return clock + "  ".join(f"{key} {line[key]:.5g}" for key in keys)
+        return clock + "  ".join(f"{key} {line[key]:.5g}" for key in keys if key in line)
     if line["event"] == "evaluate":
-        points = (f"{p['sigma']:g}: {p['rate_bpp']:.3f}/{p['psnr_db']:.2f}" for p in line["points"])
+        rates = (f"{p['rate_bpp']:.3f}/" if "rate_bpp" in p else "" for p in line["points"])
+        points = (f"{p['sigma']:g}: {rate}{p['psnr_db']:.2f}" for p, rate in zip(line["points"], rates, strict=True))
         return clock + f"evaluate {line['step']}  " + "  ".join(points)
     return clock + str(line.get("text", line["event"]))
 
@@ -45,6 +47,12 @@ def describe(line: dict[str, Any]) -> str:
 @click.option("--data", required=True, type=FOLDER, help="Folder of pictures, taken as clean.")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the run; a run that is there goes on.")
 @click.option("--init", metavar="WEIGHTS", help="Start from a weights file, a run's folder, or a shipped model's name.")
+@click.option(
+    "--drop",
+    multiple=True,
+    type=click.Choice(OPTIONAL_STAGES),
+    help="An ablation: do without this stage of the codec; its blocks in --init are left out.",
+)
 @click.option("--recipe", default="base", show_default=True, help="Name of a shipped recipe, or a TOML file.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: noise.sigma_max=30.")
 @click.option("--cache", type=FOLDER, help="Folder for the decoded pictures; in the run's folder by default.")
@@ -55,7 +63,9 @@ def describe(line: dict[str, Any]) -> str:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:n.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of the convolutions on a CPU.")
 @click.option("--pieces", is_flag=True, help="Write the state in pieces under 16 MB.")
-def main(recipe: str, changes: tuple[str, ...], until: str | None, threads: int | None, **options: Any) -> None:
+def main(
+    recipe: str, changes: tuple[str, ...], drop: tuple[str, ...], until: str | None, threads: int | None, **options: Any
+) -> None:
     """Train a model on a folder of pictures.
 
     The rates fall over the whole run, which --steps, --pixels, --seconds or --until bounds. SIGTERM and Ctrl-C end it
@@ -68,11 +78,12 @@ def main(recipe: str, changes: tuple[str, ...], until: str | None, threads: int 
         end = parse_time_of_day(until, datetime.now()) if until else None
         init = options.pop("init")
         result = train(
-            load_recipe(recipe).changed(*changes),
+            load_recipe(recipe).changed(*changes, *(f"architecture.{stage}=0" for stage in drop)),
             options.pop("data"),
             options.pop("out"),
             budget=Budget(**limits, until=end),
             init=find_start(init) if init else None,
+            drop=drop,
             report=lambda line: click.echo(describe(line), err=True),
             **options,
         )

@@ -17,16 +17,20 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ncodec.errors import ModelError
-from ncodec.nets.architecture import Architecture
+from ncodec.nets import dncnn
 from ncodec.nets.model import KIND
+from ncodec.train import reference
 from ncodec.train.export import trained_state
 from ncodec.train.network import trainable_network
+from ncodec.train.sizes import CODEC, SIZES, Sizes, codec_sizes, task_of
+from ncodec.train.tasks.registry import TASKS
 from ncodec.weights import models_folder, releases
 
 PIECE_BYTES = 15_000_000
 """Pieces of a state stay below 16 MB, which is what can be carried between machines."""
 STATE = "state.pt"
 PIECES = "state.json"
+OPPONENT_KINDS = (dncnn.KIND, reference.KIND)
 
 
 @dataclass(slots=True)
@@ -57,7 +61,7 @@ class Progress:
 class Start:
     """Weights that a run can begin from."""
 
-    architecture: Architecture
+    architecture: Sizes
     network: dict[str, Tensor]
     ema: dict[str, Tensor]
     record: Progress
@@ -119,6 +123,7 @@ def save_weights(path: Path, start: Start, recipe_name: str = "") -> None:
             if value.is_floating_point():
                 tensors[f"{prefix}.{name}"] = value.detach().cpu().half().contiguous()
     metadata = {
+        "task": task_of(start.architecture),
         "architecture": json.dumps(start.architecture.to_dict()),
         "record": json.dumps(asdict(start.record)),
         "recipe": recipe_name,
@@ -138,18 +143,21 @@ def load_weights(path: Path) -> Start:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        architecture = Architecture.from_dict(json.loads(metadata["architecture"]))
+        sizes = SIZES[metadata.get("task", CODEC)].from_dict(json.loads(metadata["architecture"]))
         record = Progress(**json.loads(metadata["record"]))
         if metadata.get("kind") == KIND:
-            state = trainable_network(architecture).state_dict() | trained_state(tensors)
-            return Start(architecture, state, state, record)
+            state = trainable_network(codec_sizes(sizes)).state_dict() | trained_state(tensors)
+            return Start(sizes, state, state, record)
+        if metadata.get("kind") in OPPONENT_KINDS:
+            state = TASKS[task_of(sizes)].network(sizes).state_dict() | {k: t.float() for k, t in tensors.items()}
+            return Start(sizes, state, state, record)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: not a file of weights to go on from ({error})") from error
     states = [
         {name.removeprefix(prefix): value.float() for name, value in tensors.items() if name.startswith(prefix)}
         for prefix in ("net.", "ema.")
     ]
-    return Start(architecture, states[0], states[1], record)
+    return Start(sizes, states[0], states[1], record)
 
 
 def find_start(name: str) -> Path:
@@ -173,8 +181,9 @@ def load_start(path: Path) -> Start:
     state = load_state(path)
     if state is None:
         raise ModelError(f"{path}: neither a file of weights nor the folder of a training run")
-    architecture = Architecture.from_dict(state["recipe"]["architecture"])
-    return Start(architecture, state["network"], state["ema"], Progress(**state["progress"]))
+    recipe = state["recipe"]
+    sizes = SIZES[recipe.get("task", CODEC)].from_dict(recipe["architecture"])
+    return Start(sizes, state["network"], state["ema"], Progress(**state["progress"]))
 
 
 def _remove_pieces(folder: Path, keep: list[str]) -> None:

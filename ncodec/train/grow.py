@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ncodec.errors import RequestError
 from ncodec.nets.architecture import Architecture
+from ncodec.train.sizes import codec_sizes
+
+if TYPE_CHECKING:
+    from ncodec.train.checkpoint import Start
 
 STAGES = {
     "analysis8": "analysis.stage8",
@@ -18,6 +24,19 @@ STAGES = {
     "denoising8": "synthesis.denoising8",
 }
 """Depth in `Architecture` -> name of the stage in `Network`."""
+
+OPTIONAL_STAGES = ("denoising8",)
+"""Those that a codec can do without."""
+
+
+def without_stages(start: Start, names: Sequence[str]) -> Start:
+    """Weights of a codec with the blocks of these stages left out, for ablations. ModelError for other networks."""
+    if not names:
+        return start
+    smaller = dataclasses.replace(codec_sizes(start.architecture), **dict.fromkeys(names, 0))
+    gone = tuple(STAGES[name] + "." for name in names)
+    states = [{k: v for k, v in state.items() if not k.startswith(gone)} for state in (start.network, start.ema)]
+    return dataclasses.replace(start, architecture=smaller, network=states[0], ema=states[1])
 
 
 def check_growth(old: Architecture, new: Architecture) -> None:

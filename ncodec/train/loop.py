@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ from torch import Tensor
 
 from ncodec.device import choose_device
 from ncodec.errors import RequestError
-from ncodec.nets.architecture import QUALITIES
 from ncodec.train.checkpoint import Progress, Start, load_start, load_state, save_state, save_weights
 from ncodec.train.data import Pack, centre_crops, open_packs
-from ncodec.train.evaluate import CROP_SIDE, evaluate
-from ncodec.train.loss import rate_distortion
+from ncodec.train.evaluate import CROP_SIDE
+from ncodec.train.grow import without_stages
 from ncodec.train.optimisers import rate_factor
 from ncodec.train.plot import LOG, plot_run
 from ncodec.train.recipe import Recipe
 from ncodec.train.signals import stopped_by_signals
+from ncodec.train.sizes import CODEC
 from ncodec.train.trainer import Trainer
 
 WEIGHTS = "weights.safetensors"
@@ -88,6 +88,7 @@ def train(
     *,
     budget: Budget,
     init: Path | None = None,
+    drop: Sequence[str] = (),
     cache: Path | None = None,
     device: str = "auto",
     pieces: bool = False,
@@ -103,8 +104,9 @@ def train(
         out: folder of the run: its state, log.jsonl, curve.svg, weights.safetensors.
         budget: when to end.
         init: weights to begin from (a run's folder or a file of `checkpoint.save_weights`), of as many blocks or
-            fewer; a run that is there already goes on from its own. Without it the network starts as the KLT of the
-            pictures.
+            fewer; a run that is there already goes on from its own. Without it the network starts as its task says
+            (the codec as the KLT of the pictures).
+        drop: stages whose blocks in `init` are left out (the recipe's architecture must have none there).
         cache: folder for the decoded pictures; `out`/pictures if None.
         device: "auto", "cpu", "cuda" or "cuda:n".
         pieces: write the state in pieces under 16 MB.
@@ -126,7 +128,7 @@ def train(
 
         torch.manual_seed(recipe.loop.seed)
         pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
-        trainer = _prepare(recipe, pack, out, init, place)
+        trainer = _prepare(recipe, pack, out, init, drop, place)
         budget = budget.resolved(trainer.progress, time.time())
         crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
         opening = {"event": "start", "time": time.strftime("%F %T"), "device": str(place), "init": str(init or "")}
@@ -136,11 +138,14 @@ def train(
     return Result(budget.share(trainer.progress) >= 1, trainer.progress, out / WEIGHTS)
 
 
-def _prepare(recipe: Recipe, pack: Pack, out: Path, init: Path | None, device: torch.device) -> Trainer:
+def _prepare(
+    recipe: Recipe, pack: Pack, out: Path, init: Path | None, drop: Sequence[str], device: torch.device
+) -> Trainer:
     state = load_state(out)
     if state is None:
-        return Trainer(recipe, pack, device, load_start(init) if init else None)
-    if state["recipe"]["architecture"] != recipe.architecture.to_dict():
+        return Trainer(recipe, pack, device, without_stages(load_start(init), drop) if init else None)
+    before = state["recipe"]
+    if (before.get("task", CODEC), before["architecture"]) != (recipe.task, recipe.architecture.to_dict()):
         raise RequestError(f"{out}: the run there is of another architecture; choose another folder, or start from it")
     trainer = Trainer(recipe, pack, device, Start(recipe.architecture, state["network"], state["ema"], Progress()))
     trainer.load_state_dict(state)
@@ -189,27 +194,21 @@ class _Loop:
         self.saved = time.monotonic()
 
     def _log(self, share: float) -> None:
-        """Means over the samples since the last line, over all and per quality."""
-        progress = self.trainer.progress
-        quality, rate, mse = torch.cat(self.samples, 1).cpu()
+        """The task's summary of the samples since the last line."""
+        trainer, progress = self.trainer, self.trainer.progress
+        summary = trainer.task.summary(trainer.recipe.architecture, torch.cat(self.samples, 1).cpu())
         self.samples.clear()
-        chosen = [quality == q for q in range(QUALITIES)]
-        each = [[round(v[c].mean().item(), 6) for v in (rate, mse)] if c.any() else None for c in chosen]
         pixels, seconds = progress.pixels - self.logged[0], progress.seconds - self.logged[1]
         self.logged = (progress.pixels, progress.seconds)
-        means = {
+        course = {
             "share": share,
-            "rate_factor": rate_factor(progress.step - 1, share, self.trainer.recipe.optimiser),
+            "rate_factor": rate_factor(progress.step - 1, share, trainer.recipe.optimiser),
             "megapixels_per_s": round(pixels / max(1e-9, seconds) / 1e6, 3),
-            "loss": rate_distortion(rate, mse, quality.long()).item(),
-            "rate_bpp": rate.mean().item(),
-            "mse": mse.mean().item(),
-            "per_quality": each,
         }
-        self.write({"event": "train"} | asdict(progress) | means)
+        self.write({"event": "train"} | asdict(progress) | course | summary)
 
     def _evaluate(self) -> None:
-        points = evaluate(self.trainer.ema, self.crops, self.trainer.device)
+        points = self.trainer.task.evaluate(self.trainer.ema, self.crops, self.trainer.device)
         progress = self.trainer.progress
         facts = {"event": "evaluate", "step": progress.step, "pixels": progress.pixels, "seconds": progress.seconds}
         self.write(facts | {"points": [asdict(point) for point in points]})

@@ -18,6 +18,11 @@ CAMERA_FACTOR = 0.6
 
 def add_noise(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generator) -> Tensor:
     """Noisy pictures of the same shape, clipped and rounded to k/255 as files are; gray ones get gray noise."""
+    return noisy_and_sigma(clean, recipe, generator)[0]
+
+
+def noisy_and_sigma(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """As `add_noise`; beside it float32 [B], the standard deviation of white noise on a mid-gray, in [0, 1] units."""
     uniform = _uniform(6, len(clean), clean, generator)
     noisy_too = uniform[0] >= recipe.clean_share
     sigma = recipe.sigma_max / LEVELS * uniform[1] ** recipe.sigma_power * noisy_too
@@ -35,7 +40,7 @@ def add_noise(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generator) ->
         if len(jpeg):
             taken[jpeg] = jpeg_like(taken[jpeg], generator)
         out[camera] = torch.where(gray[camera], taken[:, 1:2], taken)
-    return to_8_bits(out)
+    return to_8_bits(out), sigma.flatten()
 
 
 def to_8_bits(x: Tensor) -> Tensor:

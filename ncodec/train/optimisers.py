@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from torch.optim import Adam, Optimizer
 
-from ncodec.nets.layers import Block, QualityScale
 from ncodec.train.muon import Muon
-from ncodec.train.network import Network
 from ncodec.train.recipe import OptimiserRecipe
+from ncodec.train.tasks.task import Groups
 
 
 class Optimisers:
-    """Muon for the 1x1 weights inside blocks, Adam for all else, and the course of their rates."""
+    """Muon for matrices, Adam for all else, and the course of their rates. With a Muon rate of 0 Adam has them all."""
 
-    def __init__(self, network: Network, recipe: OptimiserRecipe) -> None:
+    def __init__(self, groups: Groups, recipe: OptimiserRecipe) -> None:
         self.recipe = recipe
-        inner = [c.weight for m in network.modules() if isinstance(m, Block) for c in (m.a, m.b, m.u, m.v)]
-        fast = [network.analysis.log_gain, network.synthesis.log_gain, *network.prior.parameters()]
-        fast += [p for m in network.modules() if isinstance(m, QualityScale) for p in m.parameters()]
-        fast = [p for p in fast if p.requires_grad]
-        taken = {id(p) for p in (*inner, *fast)}
-        rest = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
-        groups = [
-            {"params": rest, "lr": recipe.adam_rate},
-            {"params": fast, "lr": recipe.adam_rate * recipe.fast_factor},
+        with_muon = recipe.muon_rate > 0
+        adam = [
+            {"params": groups.rest if with_muon else [*groups.matrices, *groups.rest], "lr": recipe.adam_rate},
+            {"params": groups.fast, "lr": recipe.adam_rate * recipe.fast_factor},
         ]
-        self.all: tuple[Optimizer, ...] = (
-            Muon(inner, recipe.muon_rate),
-            Adam(groups, lr=recipe.adam_rate, betas=(0.9, 0.98), fused=True),
-        )
+        muon = [Muon(groups.matrices, recipe.muon_rate)] if with_muon else []
+        self.all: tuple[Optimizer, ...] = (*muon, Adam(adam, lr=recipe.adam_rate, betas=(0.9, 0.98), fused=True))
         self.base_rates = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.all]
 
     def set_rates(self, factor: float) -> None:

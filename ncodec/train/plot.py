@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 LOG = "log.jsonl"
+Line = tuple[str, list[float], list[float]]
+"""Label, x, y."""
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
@@ -22,6 +25,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 def plot_run(folder: Path, target: Path | None = None) -> Path:
     """Draw the loss over pixels seen, and the rate-distortion points of the first and the last evaluation.
+
+    Of a denoiser, which has no rate: the PSNR at every noise level over pixels seen.
 
     Args:
         folder: of the run.
@@ -42,17 +47,31 @@ def plot_run(folder: Path, target: Path | None = None) -> Path:
     left, right = figure.subplots(1, 2)
     steps = [row for row in rows if row["event"] == "train"]
     left.plot([row["pixels"] / 1e9 for row in steps], [row["loss"] for row in steps], lw=0.8)
-    left.set(xlabel="gigapixels seen in this run", ylabel="loss", yscale="log", title=folder.name)
     evaluations = [row for row in rows if row["event"] == "evaluate"]
-    for row in (evaluations[0], evaluations[-1]) if evaluations else ():
-        for sigma in sorted({point["sigma"] for point in row["points"]}):
-            points = [p for p in row["points"] if p["sigma"] == sigma]
-            label = f"sigma {sigma:g}, step {row['step']}"
-            right.plot([p["rate_bpp"] for p in points], [p["psnr_db"] for p in points], "o-", ms=3, label=label)
+    has_rates = not evaluations or "rate_bpp" in evaluations[0]["points"][0]
+    left.set(xlabel="gigapixels seen in this run", ylabel="loss", title=folder.name)
+    left.set_yscale("log" if has_rates else "linear")
+    for label, x, y in (_rate_lines if has_rates else _psnr_lines)(evaluations):
+        right.plot(x, y, "o-", ms=3, label=label)
     if evaluations:
         right.legend()
-    right.set(xlabel="bits per pixel (estimated)", ylabel="PSNR of the denoised picture in dB", title="validation")
+    across = "bits per pixel (estimated)" if has_rates else "gigapixels seen in this run"
+    right.set(xlabel=across, ylabel="PSNR of the denoised picture in dB", title="validation")
     right.grid(alpha=0.3)
     with matplotlib.rc_context({"svg.fonttype": "none"}):  # text stays text: a quarter of the size, and quicker
         figure.savefig(target, bbox_inches="tight")
     return target
+
+
+def _rate_lines(evaluations: list[dict[str, Any]]) -> Iterator[Line]:
+    for row in (evaluations[0], evaluations[-1]) if evaluations else ():
+        for sigma in sorted({point["sigma"] for point in row["points"]}):
+            points = [p for p in row["points"] if p["sigma"] == sigma]
+            label = f"sigma {sigma:g}, step {row['step']}"
+            yield label, [p["rate_bpp"] for p in points], [p["psnr_db"] for p in points]
+
+
+def _psnr_lines(evaluations: list[dict[str, Any]]) -> Iterator[Line]:
+    pixels = [row["pixels"] / 1e9 for row in evaluations]
+    for i, point in enumerate(evaluations[0]["points"]):
+        yield f"sigma {point['sigma']:g}", pixels, [row["points"][i]["psnr_db"] for row in evaluations]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ncodec.errors import RequestError
 from ncodec.nets.architecture import HYPER_STRIDE, Architecture
+from ncodec.train.sizes import CODEC, SIZES, Sizes
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -73,10 +74,14 @@ class LoopRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All of it. `Recipe()` is the base model's architecture with the rates of a fresh start."""
+    """All of it. `Recipe()` is the base model's architecture with the rates of a fresh start.
+
+    `task` is what is trained, a key of `ncodec.train.sizes.SIZES`; where a recipe does not say it, the codec.
+    """
 
     name: str = "base"
-    architecture: Architecture = field(default_factory=Architecture)
+    task: str = CODEC
+    architecture: Sizes = field(default_factory=Architecture)
     data: DataRecipe = field(default_factory=DataRecipe)
     noise: NoiseRecipe = field(default_factory=NoiseRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
@@ -88,8 +93,11 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """Every key must be there and known; RequestError names the one that is not."""
-        return _read(cls, values, "recipe")
+        """Every key must be there (`task` may lack) and known; RequestError names the one that is not."""
+        task = values.get("task", CODEC)
+        if task not in SIZES:
+            raise RequestError(f"recipe.task must be one of {', '.join(SIZES)}")
+        return _read(cls(task=task, architecture=SIZES[task]()), {"task": task} | values, "recipe")
 
     def changed(self, *assignments: str) -> Recipe:
         """A copy with other values: `recipe.changed("optimiser.adam_rate=2e-4")`. RequestError for an unknown key."""
@@ -121,29 +129,28 @@ def load_recipe(name: str | Path) -> Recipe:
     return Recipe.from_dict(values)
 
 
-def _read(cls: type, values: Any, where: str) -> Any:
-    """Build the dataclass `cls` from a dict with exactly its keys, then check its values."""
+def _read(default: Any, values: Any, where: str) -> Any:
+    """Build a dataclass like `default` from a dict with exactly its keys, then check its values."""
     if not isinstance(values, dict):
         raise RequestError(f"{where} must be a table")
-    names = [f.name for f in dataclasses.fields(cls)]
+    names = [f.name for f in dataclasses.fields(default)]
     if unknown := sorted(set(values) - set(names)):
         raise RequestError(f"{where}: unknown key {unknown[0]}")
     if missing := sorted(set(names) - set(values)):
         raise RequestError(f"{where}: key {missing[0]} is missing")
-    if cls is Architecture:
+    if isinstance(default, Sizes):
         try:
-            return Architecture.from_dict(values)
+            return type(default).from_dict(values)
         except ValueError as error:
             raise RequestError(f"{where}: {error}") from error
-    default = cls()
     made = {name: _value(getattr(default, name), values[name], f"{where}.{name}") for name in names}
-    return cls(**made)
+    return type(default)(**made)
 
 
 def _value(default: Any, value: Any, where: str) -> Any:
     """`value`, of the type and in the range that its key asks for."""
     if dataclasses.is_dataclass(default):
-        return _read(type(default), value, where)
+        return _read(default, value, where)
     if isinstance(default, str):
         if not isinstance(value, str) or not value:
             raise RequestError(f"{where} must be a text")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ncodec.train.plot import read_log
+from ncodec.train.sizes import CODEC
 
 QUALITIES_SHOWN = (1, 4, 7)
 LINES_AVERAGED = 10
@@ -26,12 +27,13 @@ def row(name: str, lines: list[dict[str, Any]]) -> str:
     starts, steps, evaluations = ([e for e in lines if e["event"] == kind] for kind in ("start", "train", "evaluate"))
     first, last = starts[0], steps[-1]
     rates = first["recipe"]["optimiser"]
+    fresh = "KLT" if first["recipe"].get("task", CODEC) == CODEC else "fresh"
     batch = first["recipe"]["data"]
     cells = [
         name,
         first["time"][:16],
         f"{first['device']}, {len(starts)} part{'s' if len(starts) > 1 else ''}",
-        Path(first["init"]).name if first["init"] else "KLT",
+        Path(first["init"]).name if first["init"] else fresh,
         f"{first['recipe']['name']}: Adam {rates['adam_rate']:g}, Muon {rates['muon_rate']:g}, falling over "
         f"{100 * rates['fall_share']:g} % to {100 * rates['final_factor']:g} %; {batch['batch']} x {batch['patch']}^2",
         f"{last['seconds'] / 60:.0f}",
@@ -48,9 +50,13 @@ def mean_loss(steps: list[dict[str, Any]]) -> float:
 
 
 def points(evaluation: dict[str, Any]) -> str:
-    """bpp/dB of a few qualities of the noisy validation crops."""
-    sigma = max(p["sigma"] for p in evaluation["points"])
-    shown = [p for p in evaluation["points"] if p["sigma"] == sigma and p["quality"] in QUALITIES_SHOWN]
+    """bpp/dB of a few qualities of the noisy validation crops; of a denoiser sigma: dB."""
+    every = evaluation["points"]
+    if "rate_bpp" not in every[0]:
+        pairs = " ".join(f"{p['sigma']:g}: {p['psnr_db']:.2f}" for p in every)
+        return f"step {evaluation['step']:,}: {pairs}"
+    noisy = [p for p in every if p["sigma"] == max(p["sigma"] for p in every)]
+    shown = noisy if len(noisy) == 1 else [p for p in noisy if p["quality"] in QUALITIES_SHOWN]
     pairs = " ".join(f"{p['rate_bpp']:.3f}/{p['psnr_db']:.2f}" for p in shown)
     return f"step {evaluation['step']:,}: {pairs}"
 

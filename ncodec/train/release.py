@@ -22,6 +22,7 @@ from ncodec.train.checkpoint import Start, load_start
 from ncodec.train.data import Pack, centre_crops, open_packs
 from ncodec.train.export import write_release
 from ncodec.train.network import Network, trainable_network
+from ncodec.train.sizes import codec_sizes
 
 CALIBRATION_SIGMAS = (0, 5, 10, 20, 25, 30, 50)
 CALIBRATION_SIDE = 384
@@ -59,7 +60,7 @@ def release(
 
 def ema_network(start: Start) -> Network:
     """The network of the averaged weights, which is what ships, in evaluation mode."""
-    network = trainable_network(start.architecture)
+    network = trainable_network(codec_sizes(start.architecture))
     missing = network.load_state_dict(start.ema, strict=False)
     unknown = [key for key in missing.missing_keys if not key.startswith("prior._")]
     if unknown or missing.unexpected_keys:

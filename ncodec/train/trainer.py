@@ -5,26 +5,25 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor, _foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
+from torch import Tensor, _foreach_lerp_, nn  # pyright: ignore[reportPrivateImportUsage]
 
 from ncodec.device import transform_dtype
-from ncodec.nets.architecture import QUALITIES
+from ncodec.errors import RequestError
 from ncodec.train.checkpoint import Progress, Start
 from ncodec.train.data import Pack
-from ncodec.train.grow import check_growth, grown_state
-from ncodec.train.klt import measure_klt, start_as_klt
-from ncodec.train.loss import mse_per_sample, rate_distortion
+from ncodec.train.grow import grown_state
 from ncodec.train.native import NativeUnavailable, use_native_layers
-from ncodec.train.network import Network, trainable_network
-from ncodec.train.noise import add_noise
+from ncodec.train.noise import noisy_and_sigma
 from ncodec.train.optimisers import Optimisers, rate_factor
 from ncodec.train.patches import PatchSource
 from ncodec.train.recipe import Recipe
+from ncodec.train.sizes import task_of
+from ncodec.train.tasks.registry import TASKS
+from ncodec.train.tasks.task import Batch, Forward
 
 EMA_STEPS = 4
 """The average is taken every so many steps, with the decay to that power: the same at a quarter of the cost."""
@@ -34,16 +33,17 @@ class Trainer:
     """Steps of one run. Uses torch's global generator (the caller forks and seeds it) and two of its own."""
 
     def __init__(self, recipe: Recipe, pack: Pack, device: torch.device, start: Start | None = None) -> None:
-        """From the weights of `start`, or as the KLT of the pictures. Raises RequestError if `start` does not fit."""
+        """From the weights of `start`, or as the task begins. Raises RequestError if `start` does not fit."""
         self.recipe, self.device = recipe, device
-        network = trainable_network(recipe.architecture)
+        self.task = TASKS[recipe.task]
+        network = self.task.network(recipe.architecture)
         averaged = first_weights(network, pack, recipe, start)
         self.network = move(network, device)
         self.ema = copy.deepcopy(self.network).eval()
         self.ema.load_state_dict(averaged)
         # A fresh network leaves its first average behind quickly; trained weights bring a good one along.
         self.ema_ramps = start is None
-        self.optimisers = Optimisers(self.network, recipe.optimiser)
+        self.optimisers = Optimisers(self.task.groups(self.network), recipe.optimiser)
         self.source = PatchSource(pack, recipe.data, device, recipe.loop.seed)
         self.noise = torch.Generator(device).manual_seed(recipe.loop.seed)
         self.progress = Progress()
@@ -61,17 +61,15 @@ class Trainer:
             share: 0..1, how much of the run is over: it sets the rates.
 
         Returns:
-            float32 [3, batch]: quality, bits per pixel and mean squared error of every sample.
+            float32 [n, batch]: what the task's summary wants to know of every sample.
         """
         recipe = self.recipe
         self.optimisers.set_rates(rate_factor(self.progress.step, share, recipe.optimiser))
         clean = self.source.batch()
-        noisy = add_noise(clean, recipe.noise, self.noise)
-        quality = torch.randint(QUALITIES, (len(clean),), device=self.device, generator=self.noise)
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            estimate, rate_bpp = self.forward(noisy, quality)
-        mse = mse_per_sample(estimate, clean)
-        rate_distortion(rate_bpp, mse, quality).backward()
+        noisy, sigma = noisy_and_sigma(clean, recipe.noise, self.noise)
+        batch = Batch(clean, noisy, sigma, self.noise, self.dtype)
+        loss, samples = self.task.loss(recipe.architecture, self.forward, batch)
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)
         if torch.isfinite(norm):
             self.optimisers.step()
@@ -81,7 +79,7 @@ class Trainer:
         self.progress.count(pixels=clean.shape[0] * clean.shape[2] * clean.shape[3])
         if self.progress.step % EMA_STEPS == 0:
             self._average()
-        return torch.stack([quality.float(), rate_bpp.detach(), mse.detach()])
+        return samples
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -126,26 +124,27 @@ class Trainer:
         return Start(self.recipe.architecture, self.network.state_dict(), self.ema.state_dict(), self.progress)
 
 
-def first_weights(network: Network, pack: Pack, recipe: Recipe, start: Start | None) -> dict[str, Tensor]:
+def first_weights(network: nn.Module, pack: Pack, recipe: Recipe, start: Start | None) -> dict[str, Tensor]:
     """Give `network` its first weights; returns those of its average."""
+    task = TASKS[recipe.task]
     if start is None:
-        start_as_klt(network, measure_klt(pack))
+        task.begin(network, pack)
         return copy.deepcopy(network.state_dict())
-    check_growth(start.architecture, recipe.architecture)
+    if task_of(start.architecture) != recipe.task:
+        raise RequestError(f"weights of a {task_of(start.architecture)} cannot start a {recipe.task}")
+    task.check_start(start.architecture, recipe.architecture)
     fresh = copy.deepcopy(network.state_dict())
     averaged = grown_state(fresh, start.ema)
     network.load_state_dict(grown_state(fresh, start.network))
     return averaged
 
 
-def move(network: Network, device: torch.device) -> Network:
+def move(network: nn.Module, device: torch.device) -> nn.Module:
     """To `device`, weights channels last as the convolutions like them."""
     return network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def accelerated(
-    network: Network, device: torch.device, dtype: torch.dtype
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def accelerated(network: nn.Module, device: torch.device, dtype: torch.dtype) -> Forward:
     """The network's forward pass in the fastest way that is to be had here; EMA copies stay as they are."""
     if device.type == "cuda":
         return compiled(network)
@@ -155,22 +154,22 @@ def accelerated(
     return network
 
 
-def compiled(network: Network) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def compiled(network: nn.Module) -> Forward:
     """The compiled network, which fuses what lies between its convolutions.
 
     Batches have one shape, so it is compiled once, for training. Where the compiler is missing or fails (it needs
     Triton), the network runs as it is. On a CPU compiling costs minutes and makes the step slower (docs/training.md).
     """
-    fast: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = torch.compile(network, dynamic=False)
+    fast: Forward | None = torch.compile(network, dynamic=False)
 
-    def forward(x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(*inputs: Tensor) -> Any:
         nonlocal fast
         if fast is not None:
             try:
-                return fast(x, quality)
+                return fast(*inputs)
             except (RuntimeError, ImportError) as error:  # those of torch._dynamo and torch._inductor are RuntimeErrors
                 warnings.warn(f"the network is not compiled: {error}", stacklevel=2)
                 fast = None
-        return network(x, quality)
+        return network(*inputs)
 
     return forward

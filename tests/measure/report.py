@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from measure.sections import cheng, cold, enhancement, kodak, large, real, speed
+from measure.sections import ablation, cheng, cold, dncnn, enhancement, kodak, large, real, speed, step
 from measure.sections.markdown import plural
 
 HEAD = """# Measurements
@@ -22,10 +22,13 @@ CHAPTERS = {
     "kodak": ("Rate and PSNR on Kodak", kodak.section),
     "real": ("Real noise", real.section),
     "cheng": ("The camera noise of Cheng et al.", cheng.section),
+    "ablation": ("What the denoising module does", ablation.section),
+    "dncnn": ("Our DnCNN beside its authors'", dncnn.section),
     "enhancement": ("The enhancement layer", enhancement.section),
     "speed": ("Time", speed.section),
     "cold": ("The command line from cold", cold.section),
     "large": ("Large pictures", large.section),
+    "step": ("The training step", step.section),
 }
 
 

@@ -1,6 +1,7 @@
 """The network's layers as compiled code, where the processor has AMX: the same arithmetic in half the time.
 
-`library` compiles kernels.cpp with the machine's own C++ compiler and loads it; `blocks` and `linear` call it. Without
+`library` compiles kernels.cpp with the machine's own C++ compiler and loads it; `blocks`, `linear`,
+`stack` and `orthogonal` call it. Without
 such a processor or compiler everything runs as PyTorch has it. Inference never comes here.
 """
 
@@ -14,6 +15,7 @@ from ncodec.nets.layers import Block
 from ncodec.train.native.blocks import block_fits, block_forward
 from ncodec.train.native.library import NativeUnavailable, load_library
 from ncodec.train.native.linear import convolution_fits, convolution_forward
+from ncodec.train.native.stack import stack_forward, stacks
 
 __all__ = ["NativeUnavailable", "load_library", "use_native_layers"]
 
@@ -30,11 +32,11 @@ def use_native_layers(network: nn.Module) -> int:
     load_library()
     blocks = [m for m in network.modules() if isinstance(m, Block) and block_fits(m)]
     inside = {id(inner) for block in blocks for inner in block.modules()}
-    convolutions = [
-        m for m in network.modules() if isinstance(m, nn.Conv2d) and id(m) not in inside and convolution_fits(m)
-    ]
-    for block in blocks:
-        block.forward = functools.partial(block_forward, block)
-    for convolution in convolutions:
-        convolution.forward = functools.partial(convolution_forward, convolution)  # pyright: ignore[reportAttributeAccessIssue]
-    return len(blocks) + len(convolutions)
+    others = [m for m in network.modules() if isinstance(m, nn.Conv2d) and id(m) not in inside]
+    ours = [(block, block_forward) for block in blocks]
+    ours += [(conv, convolution_forward) for conv in others if convolution_fits(conv)]
+    for layer, forward in ours:
+        layer.forward = functools.partial(forward, layer)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
+    for net in stacks(network):
+        net.inner = functools.partial(stack_forward, net)
+    return len(ours) + len(stacks(network))

@@ -1,5 +1,5 @@
-// Forward and backward pass of 1x1 convolutions and of residual blocks (ncodec.nets.layers.Block), and Muon's
-// Newton-Schulz steps, for training on a CPU with AMX. A block is
+// Forward and backward pass of 1x1 convolutions, of residual blocks (ncodec.nets.layers.Block) and of DnCNN's 3x3
+// convolutions, and Muon's Newton-Schulz steps, for training on a CPU with AMX. A block is
 //
 //   x2 = x  + b(depthwise(leaky(a(x))))        a, b: 1x1, depthwise: 3x3, zero padding
 //   y  = x2 + v(leaky(u(x2)))                  u, v: 1x1, width -> expanded -> width
@@ -274,8 +274,9 @@ void multiply(const bf16* a, int rows, int inner, int columns, const bf16* b, Fi
     }
 }
 
-// sum [m, n] += (columns packed by pack_columns [m, inner]) times (packed B [inner, n]).
-void accumulate(const bf16* a, const bf16* b, int m, int inner, int n, float* sum) {
+// sum [m, n] += (columns packed by pack_columns [m, inner]) times (packed B [inner, n]); a strip of 32 columns of B is
+// followed by the next one after `strip` rows.
+void accumulate(const bf16* a, const bf16* b, int m, int inner, int n, float* sum, int strip) {
     for (int c = 0; c < n; c += 32)
         for (int r = 0; r < m; r += 32) {
             float* to = sum + size_t(r) * n + c;
@@ -287,7 +288,7 @@ void accumulate(const bf16* a, const bf16* b, int m, int inner, int n, float* su
             _tile_loadd(3, below + T, stride);
             const bf16* at = a + size_t(r / T) * (inner / 32) * TILE;
             const bf16* a_below = at + size_t(inner / 32) * TILE;
-            const bf16* bt = b + size_t(c / 32) * (inner / 32) * 2 * TILE;
+            const bf16* bt = b + size_t(c / 32) * (strip / 32) * 2 * TILE;
             for (int k = 0; k < inner; k += 32, at += TILE, a_below += TILE, bt += 2 * TILE) {
                 _tile_loadd(4, at, 64);
                 _tile_loadd(6, bt, 64);
@@ -396,20 +397,24 @@ struct Inner {  // what the backward pass needs of the forward pass: bfloat16 [r
         x = base + at, a = x + plane, d = a + plane, x2 = d + plane;
         u = base + 4 * plane + at / s.channels * s.expanded;
     }
+    Inner from(int row, const Sizes& s) const {
+        Inner part = *this;
+        const size_t at = size_t(row) * s.channels;
+        part.x += at, part.a += at, part.d += at, part.x2 += at, part.u += size_t(row) * s.expanded;
+        return part;
+    }
 };
 
-void forward_chunk(const Sizes& s, const Weights& w, const Packed& packed, const float* x, float* y, const Inner& inner,
-                   Arena& arena) {
-    const int n = s.rows(), c = s.channels, e = s.expanded, area = s.height * s.width;
-    const auto [xb, a, d, x2, u] = inner;
-    float* middle = arena.take<float>(size_t(n) * c);
-    const __m512 spatial = _mm512_set1_ps(s.slope_spatial), channel = _mm512_set1_ps(s.slope_channel);
-    for (size_t i = 0; i < size_t(n) * c; i += T) store(xb + i, _mm512_loadu_ps(x + i));
-    multiply(xb, n, c, c, packed.a, [&](int row, int column, const float* block) {
-        each16(row, column, block, [&](__m512 v, int r, int k) {
-            store(a + size_t(r) * c + k, leaky(_mm512_add_ps(v, _mm512_loadu_ps(w.a_bias + k)), spatial));
-        });
-    });
+constexpr int PART_ROWS = 256;  // of what goes through the 1x1 convolutions together: it stays in the cache
+
+// body(first row, rows) for all parts of a chunk.
+template <class Body>
+void each_part(int rows, Body body) {
+    for (int first = 0; first < rows; first += PART_ROWS) body(first, std::min(PART_ROWS, rows - first));
+}
+
+void depthwise_forward(const Sizes& s, const Weights& w, const bf16* a, bf16* d) {
+    const int c = s.channels, area = s.height * s.width;
     for (int sample = 0; sample < s.chunk; sample++)
         for (int k = 0; k < c; k += T) {
             __m512 taps[9], bias = _mm512_loadu_ps(w.d_bias + k);
@@ -426,20 +431,27 @@ void forward_chunk(const Sizes& s, const Weights& w, const Packed& packed, const
                 store(d + base + place, _mm512_add_ps(s0, _mm512_add_ps(s1, s2)));
             });
         }
-    multiply(d, n, c, c, packed.b, [&](int row, int column, const float* block) {
+}
+
+// What follows the depthwise convolution, on `n` rows.
+void forward_part(const Sizes& s, const Weights& w, const Packed& packed, int n, const float* x, float* y,
+                  const Inner& inner, float* middle) {
+    const int c = s.channels, e = s.expanded;
+    const __m512 channel = _mm512_set1_ps(s.slope_channel);
+    multiply(inner.d, n, c, c, packed.b, [&](int row, int column, const float* block) {
         each16(row, column, block, [&](__m512 v, int r, int k) {
             const size_t place = size_t(r) * c + k;
             v = _mm512_add_ps(_mm512_add_ps(v, _mm512_loadu_ps(w.b_bias + k)), _mm512_loadu_ps(x + place));
             _mm512_storeu_ps(middle + place, v);
-            store(x2 + place, v);
+            store(inner.x2 + place, v);
         });
     });
-    multiply(x2, n, c, e, packed.u, [&](int row, int column, const float* block) {
+    multiply(inner.x2, n, c, e, packed.u, [&](int row, int column, const float* block) {
         each16(row, column, block, [&](__m512 v, int r, int k) {
-            store(u + size_t(r) * e + k, leaky(_mm512_add_ps(v, _mm512_loadu_ps(w.u_bias + k)), channel));
+            store(inner.u + size_t(r) * e + k, leaky(_mm512_add_ps(v, _mm512_loadu_ps(w.u_bias + k)), channel));
         });
     });
-    multiply(u, n, e, c, packed.v, [&](int row, int column, const float* block) {
+    multiply(inner.u, n, e, c, packed.v, [&](int row, int column, const float* block) {
         each16(row, column, block, [&](__m512 v, int r, int k) {
             const size_t place = size_t(r) * c + k;
             v = _mm512_add_ps(_mm512_add_ps(v, _mm512_loadu_ps(w.v_bias + k)), _mm512_loadu_ps(middle + place));
@@ -448,11 +460,32 @@ void forward_chunk(const Sizes& s, const Weights& w, const Packed& packed, const
     });
 }
 
+void forward_chunk(const Sizes& s, const Weights& w, const Packed& packed, const float* x, float* y, const Inner& inner,
+                   Arena& arena) {
+    const int c = s.channels;
+    float* middle = arena.take<float>(size_t(PART_ROWS) * c);
+    const __m512 spatial = _mm512_set1_ps(s.slope_spatial);
+    each_part(s.rows(), [&](int first, int n) {
+        const size_t at = size_t(first) * c;
+        for (size_t i = at; i < at + size_t(n) * c; i += T) store(inner.x + i, _mm512_loadu_ps(x + i));
+        multiply(inner.x + at, n, c, c, packed.a, [&](int row, int column, const float* block) {
+            each16(row, column, block, [&](__m512 v, int r, int k) {
+                store(inner.a + at + size_t(r) * c + k, leaky(_mm512_add_ps(v, _mm512_loadu_ps(w.a_bias + k)), spatial));
+            });
+        });
+    });
+    depthwise_forward(s, w, inner.a, inner.d);
+    each_part(s.rows(), [&](int first, int n) {
+        const size_t at = size_t(first) * c;
+        forward_part(s, w, packed, n, x + at, y + at, inner.from(first, s), middle);
+    });
+}
+
 // gradient of weights [m, n] += grad^T x
 void weight_gradient(const bf16* grad, int m, const bf16* x, int n, int rows, bf16* left, bf16* right, float* sum) {
     pack_columns(grad, rows, m, left);
     pack_rows(x, rows, n, right);
-    accumulate(left, right, m, rows, n, sum);
+    accumulate(left, right, m, rows, n, sum, rows);
 }
 
 void depthwise_backward(const Sizes& s, const Weights& w, const Gradients& g, const bf16* a, const bf16* grad_d,
@@ -489,51 +522,160 @@ void depthwise_backward(const Sizes& s, const Weights& w, const Gradients& g, co
     }
 }
 
-void backward_chunk(const Sizes& s, const Weights& w, const Packed& packed, const Inner& inner, const float* grad_y,
-                    float* grad_x, const Gradients& g, Arena& arena) {
-    const int n = s.rows(), c = s.channels, e = s.expanded;
-    const auto [xb, a, d, x2, u] = inner;
-    bf16 *left = arena.take<bf16>(size_t(n) * e), *right = arena.take<bf16>(size_t(n) * e);
-    bf16 *grad = arena.take<bf16>(size_t(n) * c), *grad_u = arena.take<bf16>(size_t(n) * e);
-    bf16* grad_d = arena.take<bf16>(size_t(n) * c);
-    const __m512 channel = _mm512_set1_ps(s.slope_channel);
+struct Scratch {  // of a backward pass: operands of the weights' gradients, and gradients of a part
+    bf16 *left, *right, *grad, *grad_u;
+    Scratch(const Sizes& s, Arena& arena) {
+        const size_t wide = size_t(PART_ROWS) * s.expanded;
+        left = arena.take<bf16>(wide), right = arena.take<bf16>(wide);
+        grad = arena.take<bf16>(size_t(PART_ROWS) * s.channels), grad_u = arena.take<bf16>(wide);
+    }
+};
 
+// From the gradient of y to those of x2 (in grad_x) and d, on `n` rows.
+void backward_part(const Sizes& s, const Packed& packed, int n, const Inner& inner, const float* grad_y, float* grad_x,
+                   bf16* grad_d, const Gradients& g, const Scratch& scratch) {
+    const int c = s.channels, e = s.expanded;
+    const auto [left, right, grad, grad_u] = scratch;
+    bf16* const of_u = grad_u;
+    bf16* const of_x2 = grad;
+    const __m512 channel = _mm512_set1_ps(s.slope_channel);
     for (size_t i = 0; i < size_t(n) * c; i += T) store(grad + i, _mm512_loadu_ps(grad_y + i));
     add_columns(grad_y, n, c, g.v_bias);
-    weight_gradient(grad, c, u, e, n, left, right, g.v);
+    weight_gradient(grad, c, inner.u, e, n, left, right, g.v);
     multiply(grad, n, c, e, packed.v, [&](int row, int column, const float* block) {
         each16(row, column, block, [&](__m512 v, int r, int k) {
             const size_t place = size_t(r) * e + k;
-            store(grad_u + place, leaky_back(v, u + place, channel));
+            store(of_u + place, leaky_back(v, inner.u + place, channel));
         });
     });
     add_columns(grad_u, n, e, g.u_bias);
-    weight_gradient(grad_u, e, x2, c, n, left, right, g.u);
+    weight_gradient(grad_u, e, inner.x2, c, n, left, right, g.u);
     multiply(grad_u, n, e, c, packed.u, [&](int row, int column, const float* block) {
         each16(row, column, block, [&](__m512 v, int r, int k) {
             const size_t place = size_t(r) * c + k;
             v = _mm512_add_ps(v, _mm512_loadu_ps(grad_y + place));
-            _mm512_storeu_ps(grad_x + place, v);  // the gradient of x2 until the last product is added
-            store(grad + place, v);
+            _mm512_storeu_ps(grad_x + place, v);
+            store(of_x2 + place, v);
         });
     });
     add_columns(grad_x, n, c, g.b_bias);
-    weight_gradient(grad, c, d, c, n, left, right, g.b);
+    weight_gradient(grad, c, inner.d, c, n, left, right, g.b);
     multiply(grad, n, c, c, packed.b, [&](int row, int column, const float* block) {
         each16(row, column, block, [&](__m512 v, int r, int k) { store(grad_d + size_t(r) * c + k, v); });
     });
-    depthwise_backward(s, w, g, a, grad_d, grad);
-    add_columns(grad, n, c, g.a_bias);
-    weight_gradient(grad, c, xb, c, n, left, right, g.a);
-    multiply(grad, n, c, c, packed.a, [&](int row, int column, const float* block) {
-        each16(row, column, block, [&](__m512 v, int r, int k) {
-            float* to = grad_x + size_t(r) * c + k;
-            _mm512_storeu_ps(to, _mm512_add_ps(v, _mm512_loadu_ps(to)));
+}
+
+void backward_chunk(const Sizes& s, const Weights& w, const Packed& packed, const Inner& inner, const float* grad_y,
+                    float* grad_x, const Gradients& g, Arena& arena) {
+    const int c = s.channels;
+    const Scratch scratch(s, arena);
+    const size_t size = size_t(s.rows()) * c;
+    bf16 *grad_d = arena.take<bf16>(size), *grad_a = arena.take<bf16>(size);
+    each_part(s.rows(), [&](int first, int n) {
+        const size_t at = size_t(first) * c;
+        const Inner part = inner.from(first, s);
+        backward_part(s, packed, n, part, grad_y + at, grad_x + at, grad_d + at, g, scratch);
+    });
+    depthwise_backward(s, w, g, inner.a, grad_d, grad_a);
+    add_columns(grad_a, s.rows(), c, g.a_bias);
+    each_part(s.rows(), [&](int first, int n) {
+        const size_t at = size_t(first) * c;
+        weight_gradient(grad_a + at, c, inner.x + at, c, n, scratch.left, scratch.right, g.a);
+        multiply(grad_a + at, n, c, c, packed.a, [&](int row, int column, const float* block) {
+            each16(row, column, block, [&](__m512 v, int r, int k) {
+                float* to = grad_x + at + size_t(r) * c + k;
+                _mm512_storeu_ps(to, _mm512_add_ps(v, _mm512_loadu_ps(to)));
+            });
         });
     });
 }
 
 constexpr int LINEAR_ROWS = 256;  // of a chunk
+
+// --------------------------------------------------------------------------------------------------- 3x3 convolution
+
+struct Plane {  // one sample of a 3x3 convolution
+    int height, width, inner, columns;  // width, inner and columns: multiples of 32
+    int area() const { return height * width; }
+};
+
+struct Taps {  // the packed weights of nine taps, one after the other
+    const bf16* at[9];
+    Taps(const bf16* first, size_t size) {
+        for (int i = 0; i < 9; i++) at[i] = first + i * size;
+    }
+};
+
+// bfloat16 x [height, width, channels] -> [height + 2, width + 2, channels] with zeros around.
+bf16* padded(const bf16* x, const Plane& p, int channels, Arena& arena) {
+    const size_t row = size_t(p.width + 2) * channels, inside = size_t(p.width) * channels * sizeof(bf16);
+    bf16* out = arena.take<bf16>(row * (p.height + 2));
+    std::memset(out, 0, row * sizeof(bf16));
+    std::memset(out + row * (p.height + 1), 0, row * sizeof(bf16));
+    for (int i = 0; i < p.height; i++) {
+        bf16* to = out + row * (i + 1);
+        std::memset(to, 0, channels * sizeof(bf16));
+        std::memcpy(to + channels, x + size_t(i) * p.width * channels, inside);
+        std::memset(to + row - channels, 0, channels * sizeof(bf16));
+    }
+    return out;
+}
+
+// Padded x times nine packed weights; `finish(place, column, float[32][32])` gets 32 positions by 32 columns.
+template <class Finish>
+void convolve(const bf16* x, const Plane& p, const bf16* const packed[9], Finish finish) {
+    alignas(64) float block[32 * 32];
+    const int stride = p.inner * 2, step = T * p.inner;
+    for (int i = 0; i < p.height; i++)
+        for (int j = 0; j < p.width; j += 32)
+            for (int c = 0; c < p.columns; c += 32) {
+                _tile_zero(0);
+                _tile_zero(1);
+                _tile_zero(2);
+                _tile_zero(3);
+                for (int tap = 0; tap < 9; tap++) {
+                    const bf16* at = x + (size_t(i + tap / 3) * (p.width + 2) + j + tap % 3) * p.inner;
+                    const bf16* bt = packed[tap] + size_t(c / 32) * (p.inner / 32) * 2 * TILE;
+                    for (int k = 0; k < p.inner; k += 32, at += 32, bt += 2 * TILE) {
+                        _tile_loadd(4, at, stride);
+                        _tile_loadd(6, bt, 64);
+                        _tile_dpbf16ps(0, 4, 6);
+                        _tile_loadd(7, bt + TILE, 64);
+                        _tile_dpbf16ps(1, 4, 7);
+                        _tile_loadd(5, at + step, stride);
+                        _tile_dpbf16ps(2, 5, 6);
+                        _tile_dpbf16ps(3, 5, 7);
+                    }
+                }
+                _tile_stored(0, block, 128);
+                _tile_stored(1, block + 16, 128);
+                _tile_stored(2, block + 512, 128);
+                _tile_stored(3, block + 528, 128);
+                finish(i * p.width + j, c, block);
+            }
+}
+
+// gradients [9, columns, inner] += those of a sample; x is padded, grad [area, columns] is not.
+void convolution_gradients(const bf16* x, const bf16* grad, const Plane& p, float* sums, Arena& arena) {
+    const int n = p.area(), rows = (p.height + 2) * p.width;
+    bf16* left = arena.take<bf16>(size_t(n) * p.columns);
+    bf16* right = arena.take<bf16>(size_t(rows) * p.inner);
+    pack_columns(grad, n, p.columns, left);
+    for (int dj = 0; dj < 3; dj++) {
+        for (int c = 0; c < p.inner; c += T)
+            for (int i = 0; i < p.height + 2; i++)
+                for (int j = 0; j < p.width; j += 32) {
+                    const size_t strip = size_t(c / 32) * (rows / 32) + (size_t(i) * p.width + j) / 32;
+                    bf16* tile = right + (strip * 2 + (c / T) % 2) * TILE;
+                    const bf16* from = x + (size_t(i) * (p.width + 2) + j + dj) * p.inner + c;
+                    for (int k = 0; k < T; k++, from += 2 * p.inner)
+                        _mm512_store_si512(tile + k * 32, interleave(from, from + p.inner));
+                }
+        for (int di = 0; di < 3; di++)
+            accumulate(left, right + size_t(di) * p.width / 32 * 2 * TILE, p.columns, n, p.inner,
+                       sums + size_t(di * 3 + dj) * p.columns * p.inner, rows);
+    }
+}
 
 // --------------------------------------------------------------------------------------------------- Newton-Schulz
 
@@ -784,5 +926,83 @@ void ncodec_orthogonalise(void* context, int count, int rows, int columns, int s
     ctx.each_chunk(count, 1, [&](int i, int thread) {
         orthogonalise(matrices + size_t(i) * rows * columns, rows, columns, steps, coefficients, ctx.arenas[thread]);
     });
+}
+
+// `depth` 3x3 convolutions with zeros around, each followed by a rectifier: bfloat16 x [samples, height, width, channels]
+// -> `outputs` [depth, samples, height, width, channels], of all layers, which the backward pass needs.
+// weights float32 [depth, 9, channels, channels] (tap, out, in), biases float32 [depth, channels].
+void ncodec_stack_forward(void* context, int depth, int samples, int height, int width, int channels,
+                          const float* weights, const float* biases, const bf16* x, bf16* outputs) {
+    Context& ctx = *static_cast<Context*>(context);
+    const Plane plane{height, width, channels, channels};
+    const size_t square = size_t(channels) * channels, sample_size = size_t(plane.area()) * channels;
+    ctx.shared.reset();
+    bf16* packed = ctx.shared.take<bf16>(9 * square * depth);
+    ctx.pool.run([&](int thread) {
+        for (int i = thread; i < 9 * depth; i += ctx.pool.size)
+            pack_transposed(weights + i * square, channels, packed + i * square, 0, channels);
+    });
+    const __m512 zero = _mm512_setzero_ps();
+    ctx.each_chunk(samples, 1, [&](int sample, int thread) {
+        const bf16* from = x + sample * sample_size;
+        for (int layer = 0; layer < depth; layer++) {
+            ctx.arenas[thread].reset();
+            bf16* out = outputs + (size_t(layer) * samples + sample) * sample_size;
+            const float* bias = biases + size_t(layer) * channels;
+            const Taps taps(packed + 9 * square * layer, square);
+            convolve(padded(from, plane, channels, ctx.arenas[thread]), plane, taps.at,
+                     [&](int place, int column, const float* block) {
+                         each16(place, column, block, [&](__m512 v, int r, int k) {
+                             v = _mm512_max_ps(_mm512_add_ps(v, _mm512_loadu_ps(bias + k)), zero);
+                             store(out + size_t(r) * channels + k, v);
+                         });
+                     });
+            from = out;
+        }
+    });
+}
+
+// `grad` bfloat16, of the last layer's output; `grads`: of all weights, then of all biases, overwritten.
+void ncodec_stack_backward(void* context, int depth, int samples, int height, int width, int channels,
+                           const float* weights, const bf16* x, const bf16* outputs, const bf16* grad, bf16* grad_x,
+                           float* grads) {
+    Context& ctx = *static_cast<Context*>(context);
+    const Plane plane{height, width, channels, channels};
+    const size_t square = size_t(channels) * channels, sample_size = size_t(plane.area()) * channels;
+    const size_t count = size_t(depth) * (9 * square + channels);
+    ctx.shared.reset();
+    bf16* packed = ctx.shared.take<bf16>(9 * square * depth);
+    const std::vector<float*> sums = ctx.sums(count, grads);
+    ctx.pool.run([&](int thread) {
+        std::memset(sums[thread], 0, count * sizeof(float));
+        for (int i = thread; i < 9 * depth; i += ctx.pool.size)  // turned round: the transposed convolution
+            pack_plain(weights + (i / 9 * 9 + 8 - i % 9) * square, channels, channels, packed + i * square, 0, channels);
+    });
+    ctx.each_chunk(samples, 1, [&](int sample, int thread) {
+        Arena& arena = ctx.arenas[thread];
+        bf16* passed = arena.take<bf16>(sample_size);  // the gradient of a layer's output, through its rectifier
+        std::memcpy(passed, grad + sample * sample_size, sample_size * sizeof(bf16));
+        for (int layer = depth - 1; layer >= 0; layer--) {
+            arena.reset();
+            arena.take<bf16>(sample_size);
+            const bf16* out = outputs + (size_t(layer) * samples + sample) * sample_size;
+            const bf16* in = layer ? out - samples * sample_size : x + sample * sample_size;
+            for (size_t i = 0; i < sample_size; i += 2 * T) {
+                const __m512i value = _mm512_loadu_si512(out + i);
+                const __mmask32 positive = _mm512_test_epi16_mask(value, value);  // it is never below zero
+                _mm512_storeu_si512(passed + i, _mm512_maskz_mov_epi16(positive, _mm512_loadu_si512(passed + i)));
+            }
+            float* of_weights = sums[thread] + 9 * square * layer;
+            add_columns(passed, plane.area(), channels, sums[thread] + 9 * square * depth + size_t(layer) * channels);
+            convolution_gradients(padded(in, plane, channels, arena), passed, plane, of_weights, arena);
+            bf16* to = layer ? passed : grad_x + sample * sample_size;
+            const Taps taps(packed + 9 * square * layer, square);
+            convolve(padded(passed, plane, channels, arena), plane, taps.at,
+                     [&](int place, int column, const float* block) {
+                         each16(place, column, block, [&](__m512 v, int r, int k) { store(to + size_t(r) * channels + k, v); });
+                     });
+        }
+    });
+    ctx.add_up(count, sums);
 }
 }
