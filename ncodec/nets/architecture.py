@@ -34,11 +34,11 @@ class Architecture:
     latent: int = 320
     hyper: int = 128
     entropy: int = 192
-    analysis8: int = 4
+    analysis8: int = 6
     analysis16: int = 3
     synthesis16: int = 3
-    synthesis8: int = 4
-    denoising8: int = 3
+    synthesis8: int = 6
+    denoising8: int = 6
 
     def to_dict(self) -> dict[str, int]:
         """Plain integers, for a JSON text."""
