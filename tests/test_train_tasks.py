@@ -149,6 +149,28 @@ def test_references_learn_and_code_real_bytes(sizes: ReferenceSizes, pictures: P
     assert train(other, pictures, tmp_path / "b", budget=Budget(steps=1), init=path, device="cpu").complete
 
 
+def test_transposed_convolutions_have_pytorchs_gradients() -> None:
+    network = ReferenceNetwork(ReferenceSizes(16, 16))
+    x = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+
+    def gradients() -> dict[str, torch.Tensor]:
+        network.zero_grad()
+        torch.manual_seed(1)  # of the noise that stands for rounding
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            picture, rate_bpp = network(x)
+        (picture.float().square().mean() + rate_bpp.mean()).backward()
+        return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+
+    ours = gradients()
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert len(layers) == 6
+    for layer in layers:
+        del layer.forward
+    torch.testing.assert_close(
+        gradients(), ours, rtol=0.02, atol=1e-3 * max(g.abs().max().item() for g in ours.values())
+    )
+
+
 def test_a_denoisers_run_goes_on_where_it_was(pictures: Path, tmp_path: Path) -> None:
     """Steps 1 to 4 and then to 8 are steps 1 to 8, in the weights and in every random state."""
     recipe, parts, whole = recipe_of(BLIND), tmp_path / "parts", tmp_path / "whole"

@@ -5,6 +5,8 @@ All functions take pictures as float32 [B, 3, H, W] in [0, 1] and a `torch.Gener
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,6 +14,8 @@ from torch.nn import functional
 from ncodec.train.recipe import NoiseRecipe
 
 LEVELS = 255
+COARSEST = 0.7
+"""The largest share of a camera's noise energy that has the coarse grain."""
 CAMERA_FACTOR = 0.6
 """Correlated noise of the same strength is worse, and cameras' own processing leaves less of it."""
 
@@ -35,7 +39,7 @@ def noisy_and_sigma(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generat
     out = torch.addcmul(clean, variance.sqrt_(), noise)
     camera = ((uniform[4] < recipe.camera_share) & noisy_too).flatten().nonzero().flatten()
     if len(camera):
-        taken = camera_noise(clean[camera], sigma[camera] * CAMERA_FACTOR, generator)
+        taken = _camera_pictures(clean[camera], sigma[camera] * CAMERA_FACTOR, recipe.linear_share, generator)
         jpeg = (uniform[5, camera] < recipe.jpeg_share).flatten().nonzero().flatten()
         if len(jpeg):
             taken[jpeg] = jpeg_like(taken[jpeg], generator)
@@ -47,33 +51,88 @@ def to_8_bits(x: Tensor) -> Tensor:
     return x.clamp(0, 1).mul_(LEVELS).round_().div_(LEVELS)
 
 
-def camera_noise(clean: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise of a sensor behind demosaicing, white balance, colour matrix, smoothing and a gamma.
+def _camera_pictures(clean: Tensor, sigma: Tensor, linear_share: float, generator: torch.Generator) -> Tensor:
+    """`clean` [B, 3, H, W] with one of the two kinds of camera noise each: white in linear light, or `camera_noise`."""
+    white = _uniform(1, len(clean), clean, generator)[0] < linear_share
+    taken = torch.empty_like(clean)
+    for chosen, add in ((white, linear_noise), (~white, camera_noise)):
+        if len(rows := chosen.flatten().nonzero().flatten()):
+            taken[rows] = add(clean[rows], sigma[rows], generator)
+    return taken
 
-    It is drawn at the photosites of a Bayer mosaic in linear light, with a variance that grows with the light there,
-    interpolated bilinearly, balanced, mixed by a colour matrix, smoothed a little, and added to the picture before the
-    gamma. The clean picture itself is not degraded: its detail stays what the network has to give back.
+
+def linear_noise(clean: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+    """White read and shot noise in linear light (Cheng et al., ECCV 2022): after the gamma strongest in the darks.
 
     Args:
         clean: float32 [B, 3, H, W].
         sigma: float32 [B, 1, 1, 1], about the standard deviation of a mid-gray's noise, in [0, 1] units.
         generator: where the noise comes from.
     """
-    count = len(clean)
-    gamma, read_share, smooth = _uniform(3, count, clean, generator)
-    gamma = 1.8 + 0.6 * gamma
-    linear = clean.clamp(0, 1) ** gamma
-    middle = 0.5**gamma
+    gamma, read_share = _uniform(2, len(clean), clean, generator)
+    # Read noise from 0.03 to 3 times the variance of a mid-gray's shot noise.
+    sensor = _Sensor(1.8 + 0.6 * gamma, 0.03 * 100**read_share)
+    linear = sensor.to_linear(clean)
+    return sensor.to_picture(linear + _normal(clean, generator) * sensor.deviation(linear, sigma))
+
+
+def camera_noise(clean: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise of a sensor behind demosaicing, white balance, colour matrix, smoothing and a gamma.
+
+    It is drawn at the photosites of a Bayer mosaic in linear light, with a variance that grows with the light there,
+    interpolated bilinearly, balanced, mixed by a colour matrix, smoothed a little, and added to the picture before the
+    gamma. The clean picture itself is not degraded: its detail stays what the network has to give back. Half of the
+    pictures get a coarse share beside the fine one, of twice the grain: what noise reduction leaves of the lower
+    frequencies.
+
+    Args:
+        clean: float32 [B, 3, H, W], H and W even.
+        sigma: float32 [B, 1, 1, 1], about the standard deviation of a mid-gray's noise, in [0, 1] units.
+        generator: where the noise comes from.
+    """
+    gamma, read_share, smooth, coarse = _uniform(4, len(clean), clean, generator)
     # Shot noise grows with the light; the read noise of a mid-gray is 5 ... 50 % of its shot noise's variance.
-    read_share = 0.05 + 0.45 * read_share
-    deviation = ((linear + read_share * middle) / (middle * (1 + read_share))).sqrt()
-    # So much in linear light is `sigma` after the gamma, at mid-gray.
-    deviation = deviation * sigma * gamma * 0.5 ** (gamma - 1)
-    noise = _normal(clean, generator) * deviation
-    noise = _demosaic(noise)
-    noise = torch.einsum("bij,bjhw->bihw", _colour_matrix(count, clean, generator), noise)
-    noise = _smooth(noise, smooth)
-    return (linear + noise).clamp(1e-6, 1) ** (1 / gamma)
+    sensor = _Sensor(1.8 + 0.6 * gamma, 0.05 + 0.45 * read_share)
+    linear = sensor.to_linear(clean)
+    deviation = sensor.deviation(linear, sigma)
+    matrix = _colour_matrix(len(clean), clean, generator)
+    noise = _developed(deviation, smooth, matrix, generator)
+    coarse = (2 * coarse - 1).clamp(min=0) * COARSEST
+    rows = coarse.flatten().nonzero().flatten()
+    if len(rows):
+        small = _developed(functional.avg_pool2d(deviation[rows], 2), smooth[rows], matrix[rows], generator)
+        # Interpolation takes from noise, less where neighbours are alike: 0.9 of its deviation is left (measured).
+        large = functional.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False) / 0.9
+        share = coarse[rows]
+        noise[rows] = (1 - share).sqrt() * noise[rows] + share.sqrt() * large
+    return sensor.to_picture(linear + noise)
+
+
+def _developed(deviation: Tensor, smooth: Tensor, matrix: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise of this standard deviation [B, 3, H, W] at the photosites, demosaiced, mixed and smoothed."""
+    noise = _demosaic(_normal(deviation, generator) * deviation)
+    return _smooth(torch.einsum("bij,bjhw->bihw", matrix, noise), smooth)
+
+
+@dataclass(frozen=True)
+class _Sensor:
+    """Linear light and the noise there; all [B, 1, 1, 1]."""
+
+    gamma: Tensor
+    read_share: Tensor
+    """Variance of the read noise as a share of a mid-gray's shot noise."""
+
+    def to_linear(self, picture: Tensor) -> Tensor:
+        return picture.clamp(0, 1) ** self.gamma
+
+    def to_picture(self, linear: Tensor) -> Tensor:
+        return linear.clamp(1e-6, 1) ** (1 / self.gamma)
+
+    def deviation(self, linear: Tensor, sigma: Tensor) -> Tensor:
+        """Standard deviation for each sample that comes out as `sigma` at mid-gray, after the gamma."""
+        middle = 0.5**self.gamma
+        relative = ((linear + self.read_share * middle) / (middle * (1 + self.read_share))).sqrt()
+        return relative * sigma * self.gamma * 0.5 ** (self.gamma - 1)
 
 
 def _demosaic(noise: Tensor) -> Tensor:

@@ -39,8 +39,10 @@ class NoiseRecipe:
     clean_share: float = 0.12
     poisson_share: float = 0.5
     """Of the white part: this share is partly Poissonian (Foi et al.), the rest purely Gaussian."""
-    camera_share: float = 0.15
-    """Correlated in space and colour, as cameras make it."""
+    camera_share: float = 0.25
+    """Drawn in linear light, as cameras do."""
+    linear_share: float = 0.4
+    """Of the camera part: this share is white (Cheng et al.), the rest correlated in space and colour."""
     jpeg_share: float = 0.3
     """Of the camera part: this share is quantised like a JPEG file afterwards."""
 
