@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from ncodec.errors import ModelError, NcodecError
 from ncodec.nets import dncnn
 from ncodec.train import reference
 from ncodec.train.checkpoint import Start, load_start
+from ncodec.train.manifest import set_denoiser
 from ncodec.train.sizes import DENOISER, REFERENCE, task_of
 from ncodec.train.tasks.registry import TASKS
 
@@ -26,9 +30,16 @@ KINDS = {DENOISER: dncnn.KIND, REFERENCE: reference.KIND}
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="models/...safetensors")
 @click.option("--trained-on", required=True, help="One line on the pictures and their licences.")
 def main(weights: Path, out: Path, trained_on: str) -> None:
-    """Write the averaged weights of a run as float16, with what they have seen."""
+    """Write the averaged weights of a run as float16, with what they have seen.
+
+    Beside a manifest.json a denoiser gets its row there: the wheel holds what is named in it.
+    """
     try:
-        click.echo(write_opponent(load_start(weights), out, trained_on))
+        start = load_start(weights)
+        click.echo(write_opponent(start, out, trained_on))
+        manifest = out.with_name("manifest.json")
+        if task_of(start.architecture) == DENOISER and manifest.exists():
+            set_denoiser(manifest, denoiser_row(out))
     except NcodecError as error:
         click.echo(f"ncodec: error: {error}", err=True)
         sys.exit(error.exit_status)
@@ -61,6 +72,24 @@ def write_opponent(start: Start, out: Path, trained_on: str) -> Path:
     part.write_bytes(save(tensors, metadata))
     part.replace(out)
     return out
+
+
+def denoiser_row(path: Path) -> dict[str, Any]:
+    """Of a denoiser's file in the manifest, whose files go into the wheel."""
+    start = load_start(path)
+    with safe_open(path, "numpy") as file:
+        trained_on = file.metadata()["trained_on"]
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "size_bytes": path.stat().st_size,
+        "trained_on": trained_on,
+        "license": "MIT",
+        "architecture": start.architecture.to_dict(),
+        "gigapixels_seen": round(start.record.lifetime_pixels / 1e9, 2),
+        "steps": start.record.lifetime_steps,
+        "training_hours": round(start.record.lifetime_seconds / 3600, 2),
+    }
 
 
 if __name__ == "__main__":

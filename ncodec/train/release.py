@@ -17,10 +17,10 @@ import numpy as np
 
 from ncodec.errors import NcodecError
 from ncodec.noise import Noise, add_noise
-from ncodec.train.cards import model_cards
 from ncodec.train.checkpoint import Start, load_start
 from ncodec.train.data import Pack, centre_crops, open_packs
 from ncodec.train.export import write_release
+from ncodec.train.manifest import add_model
 from ncodec.train.network import Network, trainable_network
 from ncodec.train.sizes import codec_sizes
 
@@ -53,8 +53,7 @@ def release(
     start = load_start(weights)
     train, _ = open_packs(data, cache or Path(tempfile.mkdtemp()))
     path = write_release(ema_network(start), name, calibration(train), models, record_of(start))
-    add_row(models / "manifest.json", manifest_row(path, name, start, trained_on, license_name))
-    (models / "README.md").write_text(model_cards(models / "manifest.json"), encoding="utf-8")
+    add_model(models / "manifest.json", manifest_row(path, name, start, trained_on, license_name))
     return path
 
 
@@ -96,16 +95,6 @@ def manifest_row(path: Path, name: str, start: Start, trained_on: str, license_n
         "steps": start.record.lifetime_steps,
         "training_hours": round(start.record.lifetime_seconds / 3600, 2),
     }
-
-
-def add_row(manifest: Path, row: dict[str, Any]) -> None:
-    """Append to the manifest; rows are never changed or removed."""
-    rows = json.loads(manifest.read_text(encoding="utf-8"))["models"] if manifest.exists() else []
-    if all(old["sha256"] != row["sha256"] for old in rows):
-        rows.append(row)
-    part = manifest.with_suffix(".part")
-    part.write_text(json.dumps({"models": rows}, indent=2) + "\n", encoding="utf-8")
-    part.replace(manifest)
 
 
 if __name__ == "__main__":

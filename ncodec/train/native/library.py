@@ -1,4 +1,4 @@
-"""Compiles and loads kernels.cpp, once per version of it, into the user's cache folder."""
+"""Compiles and loads kernels.cpp and its headers, once per version of them, into the user's cache folder."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def load_library() -> ctypes.CDLL:
     missing = NEEDED - _processor_flags()
     if missing:
         raise NativeUnavailable(f"the processor lacks {', '.join(sorted(missing))}")
-    source = SOURCE.read_bytes()
-    name = f"kernels-{hashlib.sha256(source + ' '.join(FLAGS).encode()).hexdigest()[:16]}.so"
+    sources = b"".join(path.read_bytes() for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h"))))
+    name = f"kernels-{hashlib.sha256(sources + ' '.join(FLAGS).encode()).hexdigest()[:16]}.so"
     path = _cache_folder() / name
     if not path.exists():
         _compile(path)
