@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from measure.sections import ablation, cheng, cold, dncnn, enhancement, kodak, large, real, speed, step
+from measure.sections import ablation, cheng, cold, dncnn, enhancement, kodak, large, real, speed, starts, step
 from measure.sections.markdown import plural
 
 HEAD = """# Measurements
@@ -29,6 +29,7 @@ CHAPTERS = {
     "cold": ("The command line from cold", cold.section),
     "large": ("Large pictures", large.section),
     "step": ("The training step", step.section),
+    "starts": ("First weights and optimisers", starts.section),
 }
 
 
