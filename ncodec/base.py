@@ -63,7 +63,7 @@ def encode_base(model: Model, pixels: Tensor, quality: int) -> BaseLayer:
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
         nonlocal crc
         symbols = _quantise(y, step, window, mean)
-        symbols[~model.latent_tables.is_coded[rows]] = 0
+        symbols *= model.latent_tables.codes(rows)
         crc = symbols_crc(symbols, crc)
         encoder = Encoder(model.latent_tables)
         encoder.push(symbols, rows)
@@ -134,7 +134,7 @@ def coded_symbols(model: Model, y: Tensor, z: Tensor) -> list[tuple[np.ndarray, 
 
 
 def _quantise(y: Tensor, step: int, window: Window, mean: Tensor) -> np.ndarray:
-    residual = split_step(y[window.core], step) - mean.mul(2.0**-FEATURE_BITS)
+    residual = torch.sub(split_step(y[window.core], step), mean, alpha=2.0**-FEATURE_BITS)
     return residual.round_().clamp_(-SYMBOL_MAX, SYMBOL_MAX).to(torch.int16).cpu().numpy().reshape(-1)
 
 
@@ -144,21 +144,19 @@ def _code_latents(model: Model, z: Tensor, y: Tensor, code: CodeStep) -> None:
     for step in (0, 1):
         for window in windows(y.shape[0], y.shape[1], SLICE_LATENTS, CONTEXT_HALO):
             if step == 0:
-                mean, rows = model.prior.step1(features[window.core].double())
+                mean, rows = model.prior.step1(features[window.core])
             else:
                 mean, rows = _step2(model, features, y, window)
             symbols = code(step, window, mean, rows.cpu().numpy().reshape(-1))
             values = decoded(mean, torch.from_numpy(symbols).to(mean.device).view(mean.shape))
-            place_step(y[window.core], values.mul_(2.0**-FEATURE_BITS).float(), step)
+            place_step(y[window.core], values.float().mul_(2.0**-FEATURE_BITS), step)
 
 
 def _step2(model: Model, features: Tensor, y: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """Parameters of step 2 inside a slice; its surroundings are seen, but of them too only the latents of step 1."""
     top, left = window.outer_rows.start, window.outer_columns.start
-    outer = y[window.outer]
-    first = torch.zeros_like(outer, dtype=torch.float64)
-    place_step(first, split_step(outer, top + left).double().mul_(1 << FEATURE_BITS), top + left)
-    mean, rows = model.prior.step2(features[window.outer].double(), first, top, left)
+    latents = y[window.outer] * (1 << FEATURE_BITS)
+    mean, rows = model.prior.step2(features[window.outer], latents, top, left)
     return mean[window.inner()], rows[window.inner()]
 
 

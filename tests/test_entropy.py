@@ -35,6 +35,14 @@ def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return symbols, rows
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("count", [12, 300])
+def test_rows_are_coded_where_their_table_is_not_empty(dtype: type, count: int, rng: np.random.Generator):
+    tables = make_tables(rows=count)
+    rows = rng.integers(0, min(count, np.iinfo(dtype).max + 1), 1000).astype(dtype)
+    assert np.array_equal(tables.codes(rows), rows > 0)
+
+
 def test_constriction_reproduces_the_integer_counts_exactly():
     """`Categorical(counts - 1, perfect=False)`: every symbol coded by the written rule gives the same words."""
     for row in range(1, len(TABLES.size)):

@@ -11,6 +11,7 @@ Tensors are float64 [height, width, channels] of integer values. Normative text:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -53,15 +54,21 @@ class ExactLinear:
         if slope == 1.0:
             self.bias = self.bias + 0.5
 
+    def part(self, inputs: Tensor | slice = slice(None), outputs: Tensor | slice = slice(None)) -> ExactLinear:
+        """A layer of these outputs in this order, from these inputs; the others are 0."""
+        layer = copy(self)
+        layer.weight, layer.bias = self.weight[inputs][:, outputs].contiguous(), self.bias[outputs].contiguous()
+        return layer
+
     def to(self, device: torch.device) -> ExactLinear:
         """Move the weights; returns itself."""
         self.weight, self.bias = self.weight.to(device), self.bias.to(device)
         return self
 
     def __call__(self, x: Tensor) -> Tensor:
-        flat = torch.addmm(self.bias, x.reshape(-1, x.shape[-1]), self.weight)
+        flat = torch.mm(x.reshape(-1, x.shape[-1]), self.weight).add_(self.bias)
         if self.slope != 1.0:
-            flat = F.leaky_relu(flat, self.slope, inplace=True).add_(0.5)
+            F.leaky_relu(flat, self.slope, inplace=True).add_(0.5)
         return flat.floor_().clamp_(-FEATURE_MAX, FEATURE_MAX).view(*x.shape[:-1], len(self.bias))
 
 
@@ -92,8 +99,8 @@ class ExactDepthwise:
     def __call__(self, x: Tensor) -> Tensor:
         height, width, _ = x.shape
         padded = F.pad(x, (0, 0, 1, 1, 1, 1))
-        out = self.bias.expand_as(x).clone()
-        for tap in range(TAPS):
+        out = torch.addcmul(self.bias, padded[:height, :width], self.weight[0])
+        for tap in range(1, TAPS):
             i, j = divmod(tap, 3)
             out.addcmul_(padded[i : i + height, j : j + width], self.weight[tap])
         return out.floor_().clamp_(-FEATURE_MAX, FEATURE_MAX)
@@ -118,13 +125,6 @@ class ExactBlock:
     def __call__(self, x: Tensor) -> Tensor:
         x = self.b(self.d(self.a(x))).add_(x).clamp_(-FEATURE_MAX, FEATURE_MAX)
         return self.v(self.u(x)).add_(x).clamp_(-FEATURE_MAX, FEATURE_MAX)
-
-
-def pixel_shuffle(x: Tensor) -> Tensor:
-    """[H, W, 4C] -> [2H, 2W, C] in torch's channel order: channel 4c + 2i + j goes to row offset i, column j."""
-    height, width, channels = x.shape
-    x = x.view(height, width, channels // 4, 2, 2).permute(0, 3, 1, 4, 2)
-    return x.reshape(2 * height, 2 * width, channels // 4)
 
 
 def _layer(tensors: Mapping[str, Tensor], prefix: str) -> tuple[Tensor, Tensor, int]:

@@ -17,6 +17,8 @@ from ncodec.nets.layers import SLOPE_CHANNEL, SLOPE_SPATIAL, Block
 
 Linear = Callable[[Tensor], Tensor]
 
+_PIECE_VALUES = 1 << 18  # 1 MiB of float32
+
 
 def linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, slope: float = 1.0) -> Linear:
     """1x1 convolution with an optional leaky rectifier: [positions, in] of `dtype` -> [positions, out] of `dtype`."""
@@ -31,10 +33,9 @@ def linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, slope: float = 1.0)
 
 
 class FusedBlock:
-    """`ncodec.nets.layers.Block` on float32 [H, W, C], in place."""
+    """`ncodec.nets.layers.Block` on [H, W, C], in place."""
 
     def __init__(self, block: Block, dtype: torch.dtype) -> None:
-        self.dtype = dtype
         self.a = linear(*matrix(block.a), dtype, SLOPE_SPATIAL)
         self.b = linear(*matrix(block.b), dtype)
         self.u = linear(*matrix(block.u), dtype, SLOPE_CHANNEL)
@@ -42,45 +43,43 @@ class FusedBlock:
         self.taps = block.d.weight.detach().to(dtype)
         self.tap_bias = block.d.bias.detach().to(dtype)  # pyright: ignore[reportOptionalMemberAccess]
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, low: Tensor) -> None:
+        """x: the residual stream, float32; low: the same in the dtype of the work."""
         height, width, channels = x.shape
-        flat = x.view(-1, channels)
-        h = self.a(flat.to(self.dtype)).view(1, height, width, channels).permute(0, 3, 1, 2)
+        flat, low = x.view(-1, channels), low.view(-1, channels)
+        h = self.a(low).view(1, height, width, channels).permute(0, 3, 1, 2)
         h = F.conv2d(h, self.taps, self.tap_bias, padding=1, groups=channels).permute(0, 2, 3, 1)
-        flat += self.b(h.reshape(-1, channels))
-        flat += self.v(self.u(flat.to(self.dtype)))
-        return x
+        _add(flat, low, self.b(h.reshape(-1, channels)))
+        _add(flat, low, self.v(self.u(low)))
 
 
 class FusedStage:
     """Blocks in a row on float32 [H, W, C], in place."""
 
     def __init__(self, stage: nn.Sequential, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self.blocks = [FusedBlock(block, dtype) for block in stage if isinstance(block, Block)]
 
     def __call__(self, x: Tensor) -> Tensor:
+        low = x.to(self.dtype)
         for block in self.blocks:
-            x = block(x)
+            block(x, low)
         return x
 
 
+def _add(x: Tensor, low: Tensor, update: Tensor) -> None:
+    """x += update, low = x; where they are large, in pieces that are still in the cache for the second."""
+    if x.dtype == low.dtype:  # then they are one tensor
+        x.add_(update)
+        return
+    size = len(x) if x.numel() <= 2 * _PIECE_VALUES or x.is_cuda else max(1, _PIECE_VALUES // x.shape[1])
+    for part, low_part, update_part in zip(x.split(size), low.split(size), update.split(size), strict=True):
+        low_part.copy_(part.add_(update_part))
+
+
 def matrix(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """Weight [out, in * taps] and bias [out] of a convolution whose windows do not overlap."""
-    return conv.weight.detach().flatten(1), conv.bias.detach()  # pyright: ignore[reportOptionalMemberAccess]
-
-
-def space_to_depth(x: Tensor, size: int) -> Tensor:
-    """[H, W, C] -> [H / size, W / size, C * size^2], in the channel order of torch's pixel_unshuffle."""
-    height, width, channels = x.shape
-    x = x.reshape(height // size, size, width // size, size, channels).permute(0, 2, 4, 1, 3)
-    return x.reshape(height // size, width // size, channels * size * size)
-
-
-def depth_to_space(x: Tensor, size: int) -> Tensor:
-    """The mirror of `space_to_depth`, in the channel order of torch's pixel_shuffle."""
-    height, width, channels = x.shape
-    x = x.reshape(height, width, channels // size**2, size, size).permute(0, 3, 1, 4, 2)
-    return x.reshape(height * size, width * size, channels // size**2)
+    """Weight [out, taps * in] and bias [out] of a convolution whose windows do not overlap, for `space_to_depth`."""
+    return conv.weight.detach().permute(0, 2, 3, 1).flatten(1), conv.bias.detach()  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def _has_fused_linear() -> bool:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.nets.architecture import HYPER_PER_LATENT, LATENT_STRIDE, STRIDE, Architecture
-from ncodec.nets.fused import FusedBlock, FusedStage, Linear, depth_to_space, linear, matrix, space_to_depth
+from ncodec.nets.fused import FusedStage, Linear, linear, matrix
 from ncodec.nets.layers import QualityScale
+from ncodec.nets.shuffle import depth_to_space, positions_first, space_to_depth
 from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
 from ncodec.nets.windows import windows
 
@@ -45,7 +46,7 @@ class Transforms:
         with torch.device("meta"):  # without memory: drawing random weights first would cost 0.1 s
             nets = Analysis(arch), HyperAnalysis(arch), Synthesis(arch)
         self._analysis = _AnalysisStages(_load(nets[0], tensors, "analysis.", device), dtype)
-        self._hyper_analysis = _HyperStages(_load(nets[1], tensors, "hyper_analysis.", device))
+        self._hyper_analysis = _HyperStages(_load(nets[1], tensors, "hyper_analysis.", device), dtype)
         self._synthesis = _SynthesisStages(_load(nets[2], tensors, "synthesis.", device), dtype)
         # Receptive fields in latents, half a latent rounded up: a block sees one position further at its resolution.
         self._analysis_halo = arch.analysis16 + (arch.analysis8 + 1) // 2
@@ -108,6 +109,7 @@ class _AnalysisStages:
     def _ends(self, quality: int) -> _Ends:
         net = self.net
         weight, bias = _scaled(*matrix(net.patch), net.quality8, quality)
+        weight = positions_first(weight.t(), STRIDE).t()
         gain = net.log_gain[quality - 1].exp()
         last_weight, last_bias = matrix(net.latent)
         return _Ends(
@@ -124,16 +126,17 @@ class _AnalysisStages:
 
 
 class _HyperStages:
-    """float32 [h, w, latent] -> float32 [h/4, w/4, hyper]: small, so all of it in float32."""
+    """float32 [h, w, latent] -> float32 [h/4, w/4, hyper]; what they become is rounded to integers."""
 
-    def __init__(self, net: HyperAnalysis) -> None:
-        convs = (net.first, net.down32, net.down64)
-        self.first, self.down32, self.down64 = (linear(*matrix(conv), torch.float32) for conv in convs)
-        self.block32 = FusedBlock(net.block32, torch.float32)
+    def __init__(self, net: HyperAnalysis, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.first, self.down32 = (linear(*matrix(conv), dtype) for conv in (net.first, net.down32))
+        self.stage32 = FusedStage(nn.Sequential(net.block32), dtype)
+        self.down64 = linear(*matrix(net.down64), torch.float32)
 
     def __call__(self, y: Tensor) -> Tensor:
-        x = self.block32(self.down32(space_to_depth(self.first(y), 2)))
-        return self.down64(space_to_depth(x, 2))
+        x = self.down32(space_to_depth(self.first(y.to(self.dtype)), 2))
+        return self.down64(space_to_depth(self.stage32(x.float()), 2))
 
 
 class _SynthesisStages:
@@ -149,23 +152,25 @@ class _SynthesisStages:
         net = self.net
         gain = net.log_gain[quality - 1].exp()
         weight, bias = matrix(net.latent)
-        up_weight, up_bias = matrix(net.up.c)
-        spread = [scale.repeat_interleave(4) for scale in _scale_and_shift(net.quality8, quality)]
+        up_weight, up_bias = (positions_first(part, 2) for part in matrix(net.up.c))
+        scale, shift = (part.repeat(4) for part in _scale_and_shift(net.quality8, quality))
         last_weight, last_bias = matrix(net.patch)
         if channels == 1:  # the gray picture is the mean of the three equal ones that the network was shown
             last_weight = last_weight.view(3, STRIDE**2, -1).mean(0)
             last_bias = last_bias.view(3, STRIDE**2).mean(0)
+        last_weight, last_bias = (positions_first(part, STRIDE) for part in (last_weight, last_bias))
         return _Ends(
             linear(*_scaled(weight * gain, bias, net.quality16, quality), torch.float32),
-            linear(up_weight * spread[0][:, None], up_bias * spread[0] + spread[1], torch.float32),
-            linear(last_weight * 255, last_bias * 255, torch.float32),
+            linear(up_weight * scale[:, None], up_bias * scale + shift, torch.float32),
+            linear(last_weight * 255, last_bias * 255 + 0.5, torch.float32),
         )
 
     def __call__(self, y: Tensor, quality: int, channels: int) -> Tensor:
         ends = self.ends(quality, channels)
         x = self.stage16(ends.first(y))
         x = self.denoising8(self.stage8(depth_to_space(ends.between(x), 2)))
-        return depth_to_space(ends.last(x).round_().clamp_(0, 255).to(torch.uint8), STRIDE)
+        # Cut off, not rounded: the bias holds the half.
+        return depth_to_space(ends.last(x).clamp_(0, 255).to(torch.uint8), STRIDE)
 
 
 def _scale_and_shift(layer: QualityScale, quality: int) -> tuple[Tensor, Tensor]:

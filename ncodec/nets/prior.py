@@ -2,7 +2,8 @@
 
 Step 1 codes the latents of one colour of a checkerboard that alternates with the channel (c + i + j even), step 2 the
 others, given step 1 (He et al., CVPR 2021, in the channel-alternating form). Arrays of one step are
-[height, width, latent / 2]: at each position the channels of its colour, ascending.
+[height, width, latent / 2]: at each position the channels of its colour, ascending. Layers whose inputs or outputs
+depend on the colour run on the positions of one colour at a time.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ncodec.nets.architecture import Architecture
-from ncodec.nets.exact import FEATURE_BITS, FEATURE_MAX, ExactBlock, ExactLinear, pixel_shuffle
+from ncodec.nets.exact import FEATURE_BITS, FEATURE_MAX, ExactBlock, ExactLinear
 from ncodec.nets.layers import SLOPE_CHANNEL
+from ncodec.nets.shuffle import depth_to_space, positions_first
 
 FEATURE_HALO = 1
 """Hyper-latents beyond a window that its features depend on (3 latents, rounded up)."""
@@ -43,24 +45,33 @@ class ExactPrior:
         self.up16 = ExactLinear(tensors, "prior.up16")
         self.block16 = ExactBlock(tensors, "prior.block16")
         self.first_inner = ExactLinear(tensors, "prior.first.inner", SLOPE_CHANNEL)
-        self.first_out = ExactLinear(tensors, "prior.first.out")
-        self.context_inner = ExactLinear(tensors, "prior.context.inner")
+        first_out = ExactLinear(tensors, "prior.first.out")
+        context_inner = ExactLinear(tensors, "prior.context.inner")
         self.context_block = ExactBlock(tensors, "prior.context.block")
-        self.context_out = ExactLinear(tensors, "prior.context.out")
+        context_out = ExactLinear(tensors, "prior.context.out")
         self.offset, self.row_of = _row_lookup(tensors["prior.thresholds"])
-        self._check_widths(arch)
-        self._by_colour = {layer: _split_colours(layer) for layer in (self.first_out, self.context_out)}
+        self._check_widths(arch, first_out, context_inner, context_out)
+        shuffled = positions_first(torch.arange(4 * arch.entropy), 2)
+        self.up32, self.up16 = self.up32.part(outputs=shuffled), self.up16.part(outputs=shuffled)
+        # By parity of the channels: what codes them, or looks at them.
+        self.first_out = tuple(first_out.part(outputs=slice(parity, None, 2)) for parity in (0, 1))
+        self.context_out = tuple(context_out.part(outputs=slice(parity, None, 2)) for parity in (0, 1))
+        features, latents = torch.arange(arch.entropy + arch.latent).split([arch.entropy, arch.latent])
+        seen = (torch.cat([features, latents[parity::2]]) for parity in (0, 1))
+        self.context_inner = tuple(context_inner.part(inputs=inputs) for inputs in seen)
 
-    def _check_widths(self, arch: Architecture) -> None:
+    def _check_widths(
+        self, arch: Architecture, first_out: ExactLinear, context_inner: ExactLinear, context_out: ExactLinear
+    ) -> None:
         """Raise ValueError unless every layer has the inputs and outputs that the sizes ask for."""
         m, e = arch.latent, arch.entropy
         widths = {
             self.up32: (arch.hyper, 4 * e),
             self.up16: (e, 4 * e),
             self.first_inner: (e, e),
-            self.first_out: (e, 2 * m),
-            self.context_inner: (e + m, e),
-            self.context_out: (e, 2 * m),
+            first_out: (e, 2 * m),
+            context_inner: (e + m, e),
+            context_out: (e, 2 * m),
         }
         for block in (self.block32, self.block16, self.context_block):
             widths |= {block.a: (e, e), block.b: (e, e), block.u: (e, 2 * e), block.v: (2 * e, e)}
@@ -72,11 +83,9 @@ class ExactPrior:
     def to(self, device: torch.device) -> ExactPrior:
         """Move all weights; returns itself."""
         for value in vars(self).values():
-            if isinstance(value, ExactLinear | ExactBlock):
-                value.to(device)
-        for halves in self._by_colour.values():
-            for half in halves:
-                half.to(device)
+            for layer in value if isinstance(value, tuple) else (value,):
+                if isinstance(layer, ExactLinear | ExactBlock):
+                    layer.to(device)
         self.row_of = self.row_of.to(device)
         return self
 
@@ -89,86 +98,96 @@ class ExactPrior:
         """int16 [h, w, hyper] hyper-latents -> float64 integers [4h, 4w, entropy]."""
         # Clamped, since the proof of the layers counts on inputs within +-FEATURE_MAX; escaped symbols reach further.
         x = (hyper.to(torch.float64) * (1 << FEATURE_BITS)).clamp_(-FEATURE_MAX, FEATURE_MAX)
-        x = self.block32(pixel_shuffle(self.up32(x)))
-        return self.block16(pixel_shuffle(self.up16(x)))
+        x = self.block32(depth_to_space(self.up32(x), 2))
+        return self.block16(depth_to_space(self.up16(x), 2))
 
     def step1(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Parameters of the latents of step 1.
 
         Args:
-            features: float64 integers [h, w, entropy] whose first position is an even one (row + column even).
+            features: float integers [h, w, entropy] whose first position is an even one (row + column even).
 
         Returns:
             (mean float64 integers on the grid 2^-FEATURE_BITS, table row uint8), both [h, w, latent / 2].
         """
-        return self._parameters(self.first_out, self.first_inner(features), 0)
+        mean, rows = self._empty_parameters(features)
+        for parity in (0, 1):
+            x = self.first_inner(_gather(features, parity).to(torch.float64))
+            self._parameters(self.first_out[parity], x, (mean, rows), parity)
+        return mean, rows
 
-    def step2(self, features: Tensor, first: Tensor, top: int, left: int) -> tuple[Tensor, Tensor]:
+    def step2(self, features: Tensor, latents: Tensor, top: int, left: int) -> tuple[Tensor, Tensor]:
         """Parameters of the latents of step 2, from features and the decoded latents of step 1.
 
         Args:
             features: as for `step1`.
-            first: float64 integers [h, w, latent], on the grid of the features; 0 where step 2 is to come.
+            latents: float integers [h, w, latent], on the grid of the features; those of step 2 are not looked at.
             top, left: the window's first position in the picture: its colour begins there.
         """
-        x = self.context_block(self.context_inner(torch.cat([features, first], 2)))
-        return self._parameters(self.context_out, x, 1 + top + left)
+        x = torch.empty(features.shape, dtype=torch.float64, device=features.device)
+        for parity in (0, 1):
+            colour = (parity + top + left) % 2
+            seen = _gather(features, colour), _gather(latents[:, :, parity::2], colour)
+            _scatter(self.context_inner[parity](torch.cat(seen, 1).to(torch.float64)), x, colour)
+        x = self.context_block(x)
+        mean, rows = self._empty_parameters(features)
+        for parity in (0, 1):
+            colour = (parity + top + left + 1) % 2
+            self._parameters(self.context_out[parity], _gather(x, colour), (mean, rows), colour)
+        return mean, rows
 
-    def _parameters(self, layer: ExactLinear, x: Tensor, colour: int) -> tuple[Tensor, Tensor]:
-        """Only the half of the outputs that a position's colour needs: even channels at one, odd ones at the other."""
-        height, width, _ = x.shape
-        even = is_even(height, width, x.device).view(-1)
-        if colour % 2:
-            even = ~even
-        flat = x.reshape(height * width, -1)
-        out = torch.empty(height * width, self.latent, dtype=torch.float64, device=x.device)
-        for half, where in zip(self._by_colour[layer], (even, ~even), strict=True):
-            index = where.nonzero().view(-1)
-            out[index] = half(flat[index])
-        mean, raw = out.view(height, width, 2, self.latent // 2).unbind(2)
-        index = raw.add(self.offset).clamp_(0, len(self.row_of) - 1).to(torch.int64)
-        return mean, self.row_of[index]
+    def _empty_parameters(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        shape = (*features.shape[:2], self.latent // 2)
+        mean = torch.empty(shape, dtype=torch.float64, device=features.device)
+        return mean, torch.empty(shape, dtype=torch.uint8, device=features.device)
+
+    def _parameters(self, layer: ExactLinear, x: Tensor, out: tuple[Tensor, Tensor], colour: int) -> None:
+        """Write means and rows of the positions of one colour."""
+        mean, raw = layer(x).chunk(2, 1)
+        index = (raw + self.offset).clamp_(0, len(self.row_of) - 1).to(torch.int32)
+        _scatter(mean, out[0], colour)
+        _scatter(self.row_of.index_select(0, index.view(-1)).view(index.shape), out[1], colour)
 
 
-def is_even(height: int, width: int, device: torch.device) -> Tensor:
-    """bool [height, width]: True where row + column is even."""
-    i = torch.arange(height, device=device)
-    j = torch.arange(width, device=device)
-    return (i[:, None] + j) % 2 == 0
+_PLACES = [[(slice(i, None, 2), slice((i + colour) % 2, None, 2)) for i in (0, 1)] for colour in (0, 1)]
+"""Of the positions of a colour, 0 for row + column even: those in even rows, and those in odd rows."""
+
+
+def _gather(x: Tensor, colour: int) -> Tensor:
+    """[h, w, C] -> [positions of a colour, C]."""
+    return torch.cat([x[place].reshape(-1, x.shape[2]) for place in _PLACES[colour]])
+
+
+def _scatter(values: Tensor, x: Tensor, colour: int) -> None:
+    """The mirror of `_gather`: write [positions of a colour, C] into [h, w, C]."""
+    begin = 0
+    for place in _PLACES[colour]:
+        part = x[place]
+        size = part.shape[0] * part.shape[1]
+        part.copy_(values[begin : begin + size].view(part.shape))
+        begin += size
 
 
 def split_step(latents: Tensor, colour: int) -> Tensor:
     """[h, w, latent] -> [h, w, latent / 2]: the channels of one colour (0: step 1, 1: step 2) at each position."""
     height, width, channels = latents.shape
-    pairs = latents.view(height, width, channels // 2, 2)
-    even = is_even(height, width, latents.device)
-    return torch.where((even if colour % 2 == 0 else ~even)[:, :, None], pairs[..., 0], pairs[..., 1])
+    values = latents.new_empty(height, width, channels // 2)
+    for parity in (0, 1):
+        for place in _PLACES[(parity + colour) % 2]:
+            values[place] = latents[place][..., parity::2]
+    return values
 
 
 def place_step(latents: Tensor, values: Tensor, colour: int) -> None:
     """The mirror of `split_step`: write [h, w, latent / 2] into their places of [h, w, latent], in place."""
-    height, width, channels = latents.shape
-    pairs = latents.view(height, width, channels // 2, 2)
-    even = is_even(height, width, latents.device)
-    first = (even if colour % 2 == 0 else ~even)[:, :, None]
-    pairs[..., 0] = torch.where(first, values, pairs[..., 0])
-    pairs[..., 1] = torch.where(first, pairs[..., 1], values)
+    for parity in (0, 1):
+        for place in _PLACES[(parity + colour) % 2]:
+            latents[place][..., parity::2] = values[place]
 
 
 def decoded(mean: Tensor, symbols: Tensor) -> Tensor:
     """Mean (float64 integers) and int16 symbols of one shape -> decoded latents, float64 integers, clamped."""
-    return (mean + symbols.to(torch.float64) * (1 << FEATURE_BITS)).clamp_(-FEATURE_MAX, FEATURE_MAX)
-
-
-def _split_colours(layer: ExactLinear) -> tuple[ExactLinear, ExactLinear]:
-    """Two layers of half the outputs (means, then raw scales): for even channels, and for odd ones."""
-    halves = []
-    for parity in (0, 1):
-        half = object.__new__(ExactLinear)
-        half.weight, half.bias = layer.weight[:, parity::2].contiguous(), layer.bias[parity::2].contiguous()
-        half.slope = layer.slope
-        halves.append(half)
-    return halves[0], halves[1]
+    return torch.add(mean, symbols, alpha=1 << FEATURE_BITS).clamp_(-FEATURE_MAX, FEATURE_MAX)
 
 
 def _row_lookup(thresholds: Tensor) -> tuple[int, Tensor]:

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ncodec.noise.blocks import BAND_SIZES, TOP, Blocks, sample_blocks
+from ncodec.noise.blocks import BAND_SIZES, MEANS, TOP, Blocks, sample_blocks
 from ncodec.noise.line import ROUNDING_VARIANCE, Clipping, Line, Points, Spread, fit_line, unclip
 from ncodec.noise.model import PEAK, Noise, check_pixels
 
@@ -58,16 +58,18 @@ def estimate_noise(pixels: np.ndarray) -> Noise:
 
 def _is_drawn(blocks: Blocks) -> bool:
     """Noise leaves constant blocks at black and white only, and a border has one level: more of them say no noise."""
-    if blocks.constant.mean() > 0.75:
+    constant = blocks.constant
+    if constant.mean() > 0.75:
         return True
-    blocks = blocks[(blocks.mean > 0) & (blocks.mean < PEAK)]
-    share = blocks.constant.mean()
-    levels = np.bincount(_bins(blocks.mean[blocks.constant], _LEVELS_PER_BIN))
-    return bool(share > 0.5 or (share > 0.02 and np.count_nonzero(levels > 0.002 * len(blocks)) >= 3))
+    between = (blocks.mean > 0) & (blocks.mean < PEAK)
+    constant, means = constant[between], blocks.mean[between]
+    share = constant.mean()
+    levels = np.bincount(_bins(means[constant], _LEVELS_PER_BIN))
+    return bool(share > 0.5 or (share > 0.02 and np.count_nonzero(levels > 0.002 * len(means)) >= 3))
 
 
 def _bins(mean: np.ndarray, levels: int) -> np.ndarray:
-    return (mean / levels).astype(np.intp)
+    return (mean / levels).astype(np.uint8)  # a type that argsort counts instead of comparing
 
 
 def _by_bin(mean: np.ndarray, levels: int) -> list[np.ndarray]:
@@ -84,13 +86,14 @@ def _fit_white(blocks: Blocks) -> Line:
     noise = blocks.energy[:, TOP].astype(np.float64)
     measured = np.empty(len(blocks))  # variance that its bin showed
     chosen = []
+    mean_index = (blocks.mean / MEANS[1]).astype(np.intp)
     for part in _by_bin(blocks.mean, _LEVELS_PER_BIN):
         flat = part[_flattest(texture[part], noise[part], least=max(16, len(part) // 20))]
         measured[part] = noise[flat].mean()
         chosen.append(flat)
     line = fit_line(_points(blocks.mean, noise, np.concatenate(chosen)), clipping, _WHITE_SPREAD)
     for _ in range(2):
-        level, factor = unclip(blocks.mean, line, clipping)
+        level, factor = (of_mean[mean_index] for of_mean in unclip(MEANS, line, clipping))
         # Not above what the bin showed: a bin that the line is too high for (a black level) must not seem flat.
         expected = np.minimum((line.slope * level + line.offset) / factor, measured) + ROUNDING_VARIANCE
         flat = _flattest(texture / expected, noise / expected, least=max(64, len(blocks) // 33))

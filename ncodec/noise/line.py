@@ -77,15 +77,15 @@ def unclip(mean: np.ndarray, line: Line, clipping: Clipping) -> tuple[np.ndarray
         after it.
     """
     sigma = np.sqrt(line.slope * _LEVELS + line.offset) + 1e-3
-    low = -_LEVELS / sigma if clipping.low else np.full_like(_LEVELS, -_NEVER)
-    high = (PEAK - _LEVELS) / sigma if clipping.high else np.full_like(_LEVELS, _NEVER)
+    low = -_LEVELS / sigma if clipping.low else -_NEVER
+    high = (PEAK - _LEVELS) / sigma if clipping.high else _NEVER
     below, above = np.interp(low, _NODES, _CDF), 1 - np.interp(high, _NODES, _CDF)
     at_low, at_high = (np.exp(-0.5 * np.minimum(t * t, 900)) / math.sqrt(2 * math.pi) for t in (low, high))
     # Moments of clip(n, low, high), n standard normal.
     first = low * below + high * above + at_low - at_high
     second = low * low * below + high * high * above + (1 - below - above) + low * at_low - high * at_high
     clipped_mean = _LEVELS + sigma * first
-    share = np.interp(mean, clipped_mean, second - first * first)
+    share = np.interp(mean, clipped_mean, np.broadcast_to(second - first * first, clipped_mean.shape))
     return np.interp(mean, clipped_mean, _LEVELS), 1 / np.maximum(share, 1e-3)
 
 
