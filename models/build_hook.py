@@ -22,7 +22,8 @@ class ModelsHook(BuildHookInterface):
             return
         models = Path(self.root) / "models"
         include = {str(models / "manifest.json"): "ncodec/_models/manifest.json"}
-        for row in json.loads((models / "manifest.json").read_text(encoding="utf-8"))["models"]:
+        rows = json.loads((models / "manifest.json").read_text(encoding="utf-8"))
+        for row in (*rows["models"], *rows["denoisers"]):
             path = models / row["file"]
             if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
                 raise ValueError(f"{path} is missing or is not the file of the manifest")

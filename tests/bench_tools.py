@@ -17,11 +17,13 @@ from ncodec.train.sizes import ReferenceSizes
 
 ABOUT = Circumstances(
     ncodec="0.1.0", commit="c0ffee", model="base-00000000", weights={}, torch="2", pillow="13", packages={"numpy": "1"},
-    cpu="abacus", threads=1, device="cpu", dtype="float32", seed=0, noise="gaussian:25", repeats=3, started="2026",
+    code={"files": "00000000"}, cpu="abacus", threads=1, device="cpu", dtype="float32", seed=0, noise="gaussian:25",
+    repeats=3, started="2026",
 )  # fmt: skip
 ROW = Row(
-    ABOUT.id, "a.png", "01234567", 64, 48, "ncodec-denoised", "3", 384, 1.0, psnr_denoised_clean_db=30.0,
-    ssim=0.9, ms_ssim=0.95, encode_s=0.25, decode_s=0.5, repeats=3, memory_peak_mib=7.0, kmac_per_pixel=60.0,
+    ABOUT.id, "a.png", "01234567", 64, 48, "ncodec-denoised", "3", size_bytes=384, rate_bpp=1.0,
+    psnr_denoised_clean_db=30.0, ssim=0.9, ms_ssim=0.95, encode_s=0.25, decode_s=0.5, repeats=3, memory_peak_mib=7.0,
+    kmac_per_pixel=60.0,
 )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from cli_tools import ROOT
 from measure.cheng import READ_SIGMA, SHOT_SIGMA, camera_noise, to_linear
-from measure.curves import bd_rate_percent, psnr_at, psnr_db
 from measure.quantiser import ideal_bits, shannon_bits
 from measure.report import document
 from measure.stopwatch import Stopwatch
@@ -21,25 +20,6 @@ RESULTS = ROOT / "docs" / "results"
 @pytest.mark.skipif(not list(RESULTS.glob("*.jsonl")), reason="docs/results holds no result files yet")
 def test_the_document_is_that_of_the_result_files() -> None:
     assert DOCUMENT.read_text() == document(RESULTS), "run PYTHONPATH=tests python -m measure.report"
-
-
-def test_psnr_of_a_known_error() -> None:
-    a = np.full((4, 4, 3), 100, np.uint8)
-    assert psnr_db(a, a + 5) == pytest.approx(20 * math.log10(255 / 5))
-    assert psnr_db(a, a) == math.inf
-
-
-def test_curves_are_read_between_their_points_and_not_beyond() -> None:
-    points = [(2.0**i, 30.0 + i) for i in range(5)]
-    assert psnr_at(points, 2.0**1.5) == pytest.approx(31.5)
-    assert psnr_at(points, 1.0) == pytest.approx(30)
-    assert psnr_at(points, 0.99) is None
-    assert psnr_at(points, 16.1) is None
-
-
-def test_bd_rate_of_a_curve_that_needs_a_quarter_less() -> None:
-    anchor = [(0.1 * 1.5**i, 27.0 + 1.7 * i) for i in range(6)]
-    assert bd_rate_percent(anchor, [(0.75 * rate, psnr) for rate, psnr in anchor]) == pytest.approx(-25)
 
 
 def test_the_ideal_quantiser_is_a_quarter_bit_above_the_bound_at_high_rates() -> None:

@@ -227,6 +227,24 @@ def test_files_that_are_no_references(tmp_path: Path) -> None:
             load_reference(path)
 
 
+def test_a_denoiser_beside_a_manifest_gets_its_row_there(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "manifest.json").write_text('{"models": []}')
+    words = ["--out", str(models / "dncnn-blind.safetensors"), "--trained-on", "shapes"]
+    for steps in (3, 4):
+        state = TASKS[DENOISER].network(BLIND).state_dict()
+        weights = tmp_path / f"{steps}.safetensors"
+        save_weights(weights, Start(BLIND, state, state, Progress(step=steps, lifetime_steps=steps)))
+        done = CliRunner().invoke(opponents_command, ["--weights", str(weights), *words])
+        assert done.exit_code == 0, done.output
+    manifest = json.loads((models / "manifest.json").read_text())
+    (row,) = manifest["denoisers"]
+    assert (row["file"], row["steps"], row["trained_on"]) == ("dncnn-blind.safetensors", 4, "shapes")
+    assert manifest["models"] == []
+    assert "## dncnn-blind.safetensors" in (models / "README.md").read_text()
+
+
 def test_the_command_writes_an_opponent(tmp_path: Path) -> None:
     state = ReferenceNetwork(PLAIN).state_dict()
     save_weights(tmp_path / "w.safetensors", Start(PLAIN, state, state, Progress(step=3, lifetime_steps=3)))

@@ -15,10 +15,12 @@ from safetensors.torch import load, save
 
 from conftest import TINY
 from ncodec.errors import ModelError, RequestError
+from ncodec.nets.dncnn import load_dncnn
 from ncodec.nets.exact import prove_bound
+from ncodec.train.cards import model_cards
 from ncodec.train.export import quantised
 from ncodec.train.network import trainable_network
-from ncodec.weights import Models, releases
+from ncodec.weights import Models, models_folder, releases
 from pictures import scene
 
 CPU = torch.device("cpu")
@@ -91,13 +93,30 @@ def test_a_damaged_release_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_manifest_rows_name_their_files():
-    from ncodec.weights import models_folder
-
     for row in releases():
         data = (models_folder() / row.file).read_bytes()
         assert hashlib.sha256(data).hexdigest() == row.sha256
         assert row.file == f"{row.name}-{row.sha256[:8]}.safetensors"
         assert any(name.startswith("training.prior.") for name in load(data))  # so that training can go on from it
+
+
+def test_denoisers_are_named_in_the_manifest_and_are_no_models():
+    rows = json.loads((models_folder() / "manifest.json").read_text(encoding="utf-8"))["denoisers"]
+    assert {row["file"] for row in rows} >= {"dncnn-blind.safetensors"}
+    for row in rows:
+        path = models_folder() / row["file"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+        assert path.stat().st_size == row["size_bytes"]
+        assert load_dncnn(path).sizes.to_dict() == row["architecture"]
+        with pytest.raises(ModelError, match="there is no model"):
+            Models(CPU, torch.float32).by_name(path.stem)
+
+
+def test_the_cards_are_those_of_the_manifest():
+    models = Path(__file__).parent.parent / "models"
+    assert (models / "README.md").read_text(encoding="utf-8") == model_cards(models / "manifest.json")
+    named = {row["file"] for rows in json.loads((models / "manifest.json").read_text()).values() for row in rows}
+    assert {path.name for path in models.glob("*.safetensors")} == named
 
 
 def test_torchs_default_dtype_does_not_change_what_is_decoded():

@@ -15,6 +15,7 @@ from PIL import features
 
 import ncodec
 from ncodec.bench.row import ID_DIGITS, Circumstances
+from ncodec.bench.sources import code_hashes
 
 PACKAGES = ("numpy", "constriction", "compressai", "pytorch-msssim", "lpips", "bm3d", "bm4d", "pillow-jxl-plugin", "av")
 LIBRARIES = {"libjpeg_turbo": "libjpeg-turbo", "webp": "libwebp", "avif": "libavif", "jpg_2000": "openjpeg"}
@@ -46,6 +47,7 @@ def circumstances(
         torch=torch.__version__,
         pillow=PIL.__version__,
         packages=packages(),
+        code=code_hashes(),
         cpu=cpu_name(),
         threads=torch.get_num_threads(),
         device=device_name(device),

@@ -1,4 +1,4 @@
-"""Timing calls in this process: warm-up, a run for the peak memory, then the median of repeats."""
+"""Timing calls in this process: warm-up, a run for the peak memory, then the median of repeats; or just calling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -27,14 +27,14 @@ class Timed(Generic[Value]):
 
     Attributes:
         value: of the last run.
-        time_s: median of the timed runs, wall time.
+        time_s: median of the timed runs, wall time; None without any.
         repeats: how many these were.
         memory_peak_mib: most that the call held at a time, beyond what was there before it; None where that is not
             known (it is on Linux, and on a CUDA device).
     """
 
     value: Value
-    time_s: float
+    time_s: float | None
     repeats: int
     memory_peak_mib: float | None
 
@@ -43,13 +43,13 @@ class Clock:
     """Times calls, each kind of them warmed up once.
 
     Args:
-        repeats: timed runs.
+        repeats: timed runs; 0 for none: each call is made once, and nothing is known of what it took.
         device: where the work is done; on a CUDA device its memory counts.
     """
 
     def __init__(self, repeats: int, device: torch.device) -> None:
         self._repeats, self._device = repeats, device
-        self._warm: dict[Hashable, Timed[Any]] = {}
+        self._warm: dict[Hashable, _Warm] = {}
 
     def run(self, kind: Hashable, call: Callable[[], Value]) -> Timed[Value]:
         """Run a call, whose results are all alike.
@@ -58,28 +58,43 @@ class Clock:
             kind: calls of one kind need one warm-up: the same code, weights and picture size.
             call: takes and gives back arrays or bytes, so that it ends when the device is through.
         """
+        if self._repeats == 0:
+            return Timed(call(), None, 0, None)
         if kind not in self._warm:
             first = self._watched(call)
             if first.time_s <= SLOW_S:  # once more: the first call of all fills caches that stay
                 first = self._watched(call)
-            self._warm[kind] = replace(first, value=None)
+            self._warm[kind] = _Warm(first.time_s > SLOW_S, first.memory_peak_mib)
             if first.time_s > SLOW_S:
-                return first
+                return Timed(first.value, first.time_s, 1, first.memory_peak_mib)
         known = self._warm[kind]
-        runs = [_timed(call) for _ in range(1 if known.time_s > SLOW_S else self._repeats)]
+        runs = [_timed(call) for _ in range(1 if known.is_slow else self._repeats)]
         times = [run.time_s for run in runs]
         return Timed(runs[-1].value, median(times), len(times), known.memory_peak_mib)
 
-    def _watched(self, call: Callable[[], Value]) -> Timed[Value]:
+    def _watched(self, call: Callable[[], Value]) -> _Run[Value]:
         """One run, with its peak memory."""
         memory = _CudaMemory(self._device) if self._device.type == "cuda" else _HostMemory()
         return replace(_timed(call), memory_peak_mib=memory.peak_mib())
 
 
-def _timed(call: Callable[[], Value]) -> Timed[Value]:
+@dataclass(frozen=True)
+class _Run(Generic[Value]):
+    value: Value
+    time_s: float
+    memory_peak_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class _Warm:
+    is_slow: bool
+    memory_peak_mib: float | None
+
+
+def _timed(call: Callable[[], Value]) -> _Run[Value]:
     begin = time.perf_counter()
     value = call()
-    return Timed(value, time.perf_counter() - begin, 1, None)
+    return _Run(value, time.perf_counter() - begin)
 
 
 class _CudaMemory:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from rich.console import Console
@@ -14,17 +13,21 @@ from rich.table import Table
 
 from ncodec.bench.circumstances import circumstances, sha8
 from ncodec.bench.clock import Clock
+from ncodec.bench.curves import NO_PACKAGE, has_measures
 from ncodec.bench.methods import METHODS, Method, choose
 from ncodec.bench.methods.kit import Kit, Materials
 from ncodec.bench.metrics import Lpips
 from ncodec.bench.missing import Missing
 from ncodec.bench.pictures import Endings, Source, clean_sources, noisy_sources
-from ncodec.bench.row import ResultFile, Results, Row, write_results
+from ncodec.bench.results import ResultFile, Results
+from ncodec.bench.row import ID_DIGITS
 from ncodec.bench.run import Comparison, Plan, Watcher, settings_of
+from ncodec.bench.selection import Selection, select
 from ncodec.bench.table import tables
 from ncodec.bench.viewer import Viewer
 from ncodec.device import choose_device, transform_dtype
 from ncodec.errors import RequestError
+from ncodec.nets.model import Model
 from ncodec.noise import parse_noise
 
 RESULTS = "results.jsonl"
@@ -107,7 +110,7 @@ class Bench:
         weights = self._kit.weights()
         self._lpips = self._load_lpips(weights)
         self._circumstances = circumstances(
-            model=Path(self._kit.model.name).stem,
+            model=_model_name(self._kit.model),
             weights=weights,
             device=device,
             dtype=dtype,
@@ -120,6 +123,8 @@ class Bench:
         sources = self._sources()
         settings = [(method, settings_of(method, self._kit, wishes.qualities)) for method in there]
         self._write_report = self._load_report()
+        if not has_measures():
+            self.notes.append(f"left out: BD-rate and BD-PSNR: {NO_PACKAGE} (pip install 'ncodec[bench]')")
         self._plan = Plan(sources, self._noise, settings, self._circumstances.id)
         self.size = self._plan.size
 
@@ -131,22 +136,19 @@ class Bench:
             file.begin(self._circumstances)
             viewer = Viewer(wishes.out / PICTURES, shown)
             Comparison(self._kit, self._clock, self._lpips, file, viewer, watcher).run(self._plan)
-            self._rows = self._of_plan(file.rows)
+            self._selection = self._of_plan(Results(file.circumstances, tuple(file.rows)))
 
     def tables(self, console: Console) -> Iterable[Table]:
         """What was measured, of the methods, settings and pictures of this run; after `run`."""
-        return tables(self._rows, self._circumstances, self._wishes.anchor, console) if self._rows else []
+        found = self._selection
+        return tables(found.rows, found.about, self._wishes.anchor, console) if found.rows else []
 
     def report(self) -> Path | None:
         """Write the report of the rows that the tables show; after `run`. None if packages are not installed."""
         out = self._wishes.out
-        if self._write_report is None or not self._rows:
+        if self._write_report is None or not self._selection.rows:
             return None
-        found = Results({self._circumstances.id: self._circumstances}, tuple(self._rows))
-        with TemporaryDirectory() as folder:
-            results = Path(folder) / RESULTS
-            write_results(results, found)
-            self._write_report(results, out / PICTURES, out, self._wishes.anchor)
+        self._write_report(self._selection, out / PICTURES, out, self._wishes.anchor)
         return out / "report.html"
 
     def _there(self, methods: Sequence[Method]) -> list[Method]:
@@ -164,7 +166,7 @@ class Bench:
             raise RequestError(f"no method is left: {next(iter(lacks))}")
         return there
 
-    def _load_report(self) -> Callable[[Path, Path, Path, str], None] | None:
+    def _load_report(self) -> Callable[[Selection, Path, Path, str], None] | None:
         try:
             return import_module("ncodec.bench.report.write").write_report
         except ModuleNotFoundError as err:
@@ -194,11 +196,18 @@ class Bench:
         self.failures |= alone
         return found
 
-    def _of_plan(self, rows: Sequence[Row]) -> list[Row]:
+    def _of_plan(self, results: Results) -> Selection:
+        """What holds now, of the methods, settings and pictures of this run."""
         wanted = {(method.name, setting) for method, settings in self._plan.methods for setting in settings}
         pictures = {source.name for source in self._plan.sources}
-        mine = [row for row in rows if row.circumstances == self._circumstances.id]
-        return [row for row in mine if row.picture in pictures and (row.method, row.setting) in wanted]
+        mine = [row for row in results.rows if row.picture in pictures and (row.method, row.setting) in wanted]
+        return select(Results(results.circumstances, tuple(mine)), self._circumstances)
+
+
+def _model_name(model: Model) -> str:
+    """The file's; where it does not tell the model's id, as that of a release does, with the id."""
+    stem, digits = Path(model.name).stem, model.id.hex()[:ID_DIGITS]
+    return stem if stem.endswith(digits) else f"{stem} {digits}"
 
 
 def check_anchor(anchor: str) -> None:

@@ -5,20 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
-import bjontegaard
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 Point = tuple[float, float]
 """(rate in bits per pixel, PSNR in dB)."""
 
+MANY_POINTS = 4
+"""Of both curves: what Bjontegaard's measures were defined on."""
 NO_CURVE = "there is no rate, or no PSNR"
 MIN_OVERLAP_DB = 0.5
 """Curves that share less of the PSNR axis are compared at their ends only, which says nothing about either."""
 MIN_OVERLAP_RATIO = 1.15
 """The same for the rate axis: highest over lowest shared rate."""
 OPTIONS = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
+NO_PACKAGE = "the package bjontegaard is not installed"
+try:
+    _library: Any = import_module("bjontegaard")
+except ModuleNotFoundError:  # it comes with the extra `bench`
+    _library = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,16 @@ class Delta:
     lowest: float = math.nan
     highest: float = math.nan
     points: int = 0
+
+    @property
+    def few(self) -> str:
+        """`, 3 points` where they are fewer than the measures were made for; empty where they suffice, or for one."""
+        return f", {self.points} points" if 1 < self.points < MANY_POINTS else ""
+
+
+def has_measures() -> bool:
+    """Whether the package is there that Bjontegaard's measures are taken from."""
+    return _library is not None
 
 
 def curve_of(points: Iterable[Point]) -> tuple[Point, ...]:
@@ -93,6 +111,8 @@ def bd_rate(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     one of them is a single point it is the difference there.
     """
     theirs, ours = front(anchor), front(curve)
+    if not has_measures():
+        return Delta(None, NO_PACKAGE)
     if not theirs or not ours:
         return Delta(None, NO_CURVE)
     if len(theirs) == 1 or len(ours) == 1:
@@ -104,13 +124,15 @@ def bd_rate(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     lowest, highest = max(ours[0][1], theirs[0][1]), min(ours[-1][1], theirs[-1][1])
     if highest - lowest < MIN_OVERLAP_DB:
         return Delta(None, _apart(theirs, ours, 1, "dB"))
-    value = bjontegaard.bd_rate(*_columns(theirs), *_columns(ours), **OPTIONS)  # pyright: ignore
-    return Delta(float(value), "", lowest, highest, min(len(theirs), len(ours)))  # pyright: ignore
+    value = _library.bd_rate(*_columns(theirs), *_columns(ours), **OPTIONS)
+    return Delta(float(value), "", lowest, highest, min(len(theirs), len(ours)))
 
 
 def bd_psnr(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     """Mean difference of the PSNR at equal rate in dB; above 0 where `curve` is better than `anchor`. As `bd_rate`."""
     theirs, ours = curve_of(anchor), curve_of(curve)
+    if not has_measures():
+        return Delta(None, NO_PACKAGE)
     if not theirs or not ours:
         return Delta(None, NO_CURVE)
     if len(theirs) == 1 or len(ours) == 1:
@@ -122,8 +144,8 @@ def bd_psnr(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     lowest, highest = max(ours[0][0], theirs[0][0]), min(ours[-1][0], theirs[-1][0])
     if highest < MIN_OVERLAP_RATIO * lowest:
         return Delta(None, _apart(theirs, ours, 0, "bpp"))
-    value = bjontegaard.bd_psnr(*_columns(theirs), *_columns(ours), **OPTIONS)  # pyright: ignore
-    return Delta(float(value), "", lowest, highest, min(len(theirs), len(ours)))  # pyright: ignore
+    value = _library.bd_psnr(*_columns(theirs), *_columns(ours), **OPTIONS)
+    return Delta(float(value), "", lowest, highest, min(len(theirs), len(ours)))
 
 
 def _columns(points: tuple[Point, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ from ncodec.bench.methods.kit import Kit
 from ncodec.bench.methods.parts import DEFAULT
 from ncodec.bench.metrics import ms_ssim, psnr_db, ssim
 from ncodec.bench.pictures import Pair, Source, read_pair
-from ncodec.bench.row import ResultFile, Row
+from ncodec.bench.results import ResultFile
+from ncodec.bench.row import Row
 from ncodec.bench.session import Outcome, Session, shared_chains
 from ncodec.bench.viewer import Outputs, Viewer
 from ncodec.container import QUALITIES

@@ -53,11 +53,13 @@ def runtimes(rows: Iterable[Row]) -> list[Runtime]:
     """A line for each method that there is, after the combined method that it is compared with.
 
     Args:
-        rows: of one circumstance. A picture counts for a method if every setting of both methods has it.
+        rows: of one circumstance; those without times are passed over. A picture counts for a method if every setting
+            of both methods has it.
     """
     timed: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        timed.setdefault(row.method, {}).setdefault(row.picture, []).append(row)
+        if row.total_s is not None:
+            timed.setdefault(row.method, {}).setdefault(row.picture, []).append(row)
     lines: list[Runtime] = []
     for combined, others in AGAINST.items():
         if combined not in timed:

@@ -79,7 +79,7 @@ class Session:
             denoise_s=denoise_s,
             encode_s=coded and coded.encoded.time_s,
             decode_s=coded and coded.decoded.time_s,
-            repeats=min((stage.repeats for stage in stages), default=1),
+            repeats=min((stage.repeats for stage in stages), default=0),
             memory_peak_mib=max(memory, default=None),
             kmac_per_pixel=self._kmac(method),
         )

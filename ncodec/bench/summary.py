@@ -5,24 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import fmean
 
 from ncodec.bench.curves import Point, curve_of, value_at
-from ncodec.bench.row import Row
+from ncodec.bench.row import Figures, Row
 
 FIXED_RATES_BPP = (0.25, 0.5, 0.75, 1.0)
 COMPARABLE_RATE_BPP = 0.5
-AVERAGED = (
-    "size_bytes", "rate_bpp", "psnr_plain_noisy_db", "psnr_plain_clean_db", "psnr_denoised_clean_db", "ssim", "ms_ssim",
-    "lpips", "niqe", "denoise_s", "encode_s", "decode_s", "memory_peak_mib", "kmac_per_pixel",
-)  # fmt: skip
+AVERAGED = tuple(figure.name for figure in fields(Figures))
 Picture = tuple[str, str]
 """A picture's name and the digest of its pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
+@dataclass(frozen=True)
+class Mean(Figures):
     """One method at one setting: every figure computed for each picture, then averaged over the pictures.
 
     A figure that one of the pictures lacks is None. Times are seconds per picture, each the median of its repeats.
@@ -31,31 +28,6 @@ class Mean:
     method: str
     setting: str
     pictures: int
-    size_bytes: float | None = None
-    rate_bpp: float | None = None
-    psnr_plain_noisy_db: float | None = None
-    psnr_plain_clean_db: float | None = None
-    psnr_denoised_clean_db: float | None = None
-    ssim: float | None = None
-    ms_ssim: float | None = None
-    lpips: float | None = None
-    niqe: float | None = None
-    denoise_s: float | None = None
-    encode_s: float | None = None
-    decode_s: float | None = None
-    memory_peak_mib: float | None = None
-    kmac_per_pixel: float | None = None
-
-    @property
-    def psnr_clean_db(self) -> float | None:
-        """Of what the method puts out, against the clean picture: denoised if it denoises, else plain."""
-        return self.psnr_plain_clean_db if self.psnr_denoised_clean_db is None else self.psnr_denoised_clean_db
-
-    @property
-    def total_s(self) -> float | None:
-        """Noisy picture to final picture: denoising, encoding and decoding, those of them that there are."""
-        parts = [part for part in (self.denoise_s, self.encode_s, self.decode_s) if part is not None]
-        return sum(parts) if parts else None
 
 
 @dataclass(frozen=True, slots=True)

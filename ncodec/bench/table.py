@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from ncodec.bench.curves import bd_psnr, bd_rate
+from ncodec.bench.curves import bd_psnr, bd_rate, has_measures
 from ncodec.bench.methods import METHODS
 from ncodec.bench.row import Circumstances, Row
 from ncodec.bench.runtime import runtimes
@@ -26,6 +26,12 @@ COLUMNS = {
     "encode\ns": LESS, "decode\ns": LESS, "total\ns": LEAST, "MiB": ALL, "kMAC\n/pixel": ALL,
 }  # fmt: skip
 """Heads, and with how much room they are shown."""
+OPTIONAL = {
+    "LPIPS": "lpips", "denoise\ns": "denoise_s", "encode\ns": "total_s", "decode\ns": "total_s", "total\ns": "total_s",
+    "MiB": "memory_peak_mib",
+}  # fmt: skip
+"""Heads of what is not always measured, and the figure without which they are left out."""
+MEASURES = ("BD-\nrate", "BD-\nPSNR")
 
 
 def tables(rows: Sequence[Row], circumstances: Circumstances, anchor: str, console: Console) -> Iterator[Table]:
@@ -50,8 +56,7 @@ def tables(rows: Sequence[Row], circumstances: Circumstances, anchor: str, conso
 def _methods(summary: Summary, about: Circumstances, anchor: str, room: int) -> Table:
     table = Table(title=_title(summary, about), caption=_caption(about, anchor))
     table.add_column("method", no_wrap=True)
-    has_lpips = any(mean.lpips is not None for mean in summary.means)
-    shown = [head for head, least in COLUMNS.items() if least <= room and (has_lpips or head != "LPIPS")]
+    shown = [head for head, least in COLUMNS.items() if least <= room and _is_measured(summary, head)]
     for head in shown:
         table.add_column(head, justify="right", no_wrap=True)
     before = None
@@ -67,6 +72,13 @@ def _methods(summary: Summary, about: Circumstances, anchor: str, room: int) -> 
     return table
 
 
+def _is_measured(summary: Summary, head: str) -> bool:
+    if head in MEASURES:
+        return has_measures()
+    figure = OPTIONAL.get(head)
+    return figure is None or any(getattr(mean, figure) is not None for mean in summary.means)
+
+
 def _width(table: Table) -> int:
     """Characters in a line of it; on a console that is too narrow rich would say that it fits."""
     wide = Console(width=WIDE)
@@ -80,10 +92,12 @@ def _title(summary: Summary, about: Circumstances) -> str:
 
 
 def _caption(about: Circumstances, anchor: str) -> str:
+    threads = f"{about.threads} thread{'s' if about.threads > 1 else ''}"
+    times = f"Times a picture, {threads}" if about.repeats else "No times were measured"
+    measures = f" BD-rate and BD-PSNR: against {anchor}, over all settings." if has_measures() else ""
     return (
-        f"PSNR in dB; figures are means over the pictures. BD-rate and BD-PSNR: against {anchor}, over all settings. "
-        f"Times a picture, {about.threads} thread{'s' if about.threads > 1 else ''}, {about.dtype}, {about.device}, "
-        f"{about.cpu}."
+        f"PSNR in dB; figures are means over the pictures.{measures} "
+        f"{times}, {about.dtype}, {about.device}, {about.cpu}."
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ncodec.bench.methods import Method
 from ncodec.bench.pictures import Pair, Source
-from ncodec.bench.row import Row
+from ncodec.bench.row import ID_DIGITS, Row
 from ncodec.picture import Picture, save_png
 
 RATE_BPP = 0.5
@@ -19,7 +19,9 @@ NOISY, CLEAN = "noisy", "clean"
 
 
 class Viewer:
-    """Writes `FOLDER/<stem>/<method>-<setting>.png`, `noisy.png` and `clean.png`.
+    """Writes `FOLDER/<stem>/<method>-<setting>-<circumstances>.png`, `noisy.png` and `clean.png`.
+
+    The circumstances are those of the row: a picture of another noise or model is not taken for it.
 
     Args:
         folder: made when the first picture is written.
@@ -51,11 +53,12 @@ class Viewer:
         if not self.wants(source) or not rows or method.name == NOISY:
             return
         setting = nearest(rows)
-        path = self._file(source, f"{method.name}-{setting}")
-        if path.exists() and not outputs.fresh:
+        path = self._file(source, f"{method.name}-{setting}-{rows[setting].circumstances}")
+        if path.exists():
             return
-        for other in rows:  # an earlier run with other qualities
-            self._file(source, f"{method.name}-{other}").unlink(missing_ok=True)
+        for other in rows:  # of an earlier run
+            for old in path.parent.glob(f"{method.name}-{other}-{'?' * ID_DIGITS}.png"):
+                old.unlink()
         self._write(path, outputs.of(setting))
 
     def _file(self, source: Source, name: str) -> Path:

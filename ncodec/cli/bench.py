@@ -76,7 +76,13 @@ class Qualities(click.ParamType):
     "--methods", default="", metavar="NAMES", help="Only these, commas between, * allowed; a wrong one lists all."
 )
 @click.option("--without", default="", metavar="NAMES", help="Leave these out.")
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Timed runs; the median counts.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="Timed runs; the median counts. 0: neither times nor memory, for a busy machine.",
+)
 @click.option(
     "--anchor", default="ncodec-denoised", show_default=True, metavar="METHOD", help="BD-rates are against it."
 )
@@ -117,8 +123,9 @@ def bench(folder: Path, threads: int | None, quiet: bool, **wishes: Any) -> None
     """Compare ncodec with denoisers and other codecs, on your own pictures and this machine.
 
     FOLDER holds clean pictures, which get noise, or noisy ones with --reference. Every row goes to OUT/results.jsonl at
-    once: the same command goes on with an interrupted run. What needs a package or weights that are not here is left
-    out; `pip install 'ncodec[bench]'` has the packages.
+    once, and rows that are there are not measured again while all that they depend on is the same: the same command
+    goes on with an interrupted run, and parts may be measured one after the other (--methods). What needs a package or
+    weights that are not here is left out; `pip install 'ncodec[bench]'` has the packages.
     """
     paths = tuple(Path(job.source) for job in plan_reading((str(folder),), PICTURES))
     for path in paths[:1]:

@@ -56,3 +56,11 @@ def test_peak_memory_of_a_call() -> None:
     assert found is not None
     assert 60 < found < 100
     assert (Clock(1, CPU).run("a", lambda: None).memory_peak_mib or 0) < 5
+
+
+def test_without_repeats_a_call_runs_once_and_nothing_is_known_of_it() -> None:
+    timer, calls = Clock(0, CPU), []
+    for _ in range(2):
+        found = timer.run("a", lambda: calls.append(1) or len(calls))
+        assert (found.time_s, found.memory_peak_mib, found.repeats) == (None, None, 0)
+    assert found.value == len(calls) == 2

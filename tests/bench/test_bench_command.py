@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,11 @@ from PIL import Image
 
 from bench_tools import save_dncnn, save_references, save_scenes
 from cli_tools import ENV, TIMEOUT_S, names, ncodec_run, ncodec_start, save_scene, sentences
-from ncodec.bench.row import Row, read_results
+from ncodec.bench.results import read_results
+from ncodec.bench.row import Row
 from ncodec.cli.main import main
 from ncodec.compat import allow_torchvision_beside_cpu_torch
+from ncodec.weights import models_folder, releases
 
 QUICK = ("--repeats", "1", "--threads", "1", "--dtype", "float32", "--quiet")
 
@@ -89,7 +92,8 @@ def test_everything_is_measured_once(tmp_path: Path, weights: tuple[str, ...]) -
     assert cascade.psnr_denoised_clean_db == plain.psnr_plain_clean_db  # this denoiser changes nothing
     shown = tmp_path / "out" / "pictures"
     assert [path.name for path in shown.iterdir()] == ["a"]
-    for name in ("noisy", "clean", "dncnn-default"):
+    run_id = next(iter(rows.values())).circumstances
+    for name in ("noisy", "clean", f"dncnn-default-{run_id}"):
         assert Image.open(shown / "a" / f"{name}.png").size == (64, 48)
     assert len([path for path in (shown / "a").iterdir() if path.name.startswith("ncodec-denoised-")]) == 1
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000
@@ -107,6 +111,25 @@ def test_tables_go_to_standard_output(tmp_path: Path) -> None:
     assert "ncodec-denoised" in text
     assert "1 picture, noise gaussian:25" in text
     assert sentences(run) == ["a.png: 2 new rows", "report/report.html: open it in a browser"]
+
+
+def test_without_repeats_there_are_neither_times_nor_memory(tmp_path: Path, weights: tuple[str, ...]) -> None:
+    save_scenes(tmp_path / "in", 1)
+    methods = ("--methods", "noisy,dncnn-then-jpeg,ncodec-denoised,ncodec-then-dncnn", "--qualities", "4")
+    run = ncodec_run("bench", "in", *methods, "--threads", "1", "--repeats", "0", *weights, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr.decode()
+    rows = rows_in(tmp_path / "report").values()
+    assert len(rows) == 4
+    for row in rows:
+        assert (row.denoise_s, row.encode_s, row.decode_s, row.memory_peak_mib, row.repeats) == (None,) * 4 + (0,)
+        assert row.ssim is not None
+    text = run.stdout.decode()
+    assert "No times were measured" in text
+    assert not [word for word in ("total", "MiB", "Seconds a picture") if word in text]
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Times and memory were not measured." in page
+    assert not [word for word in ("total, s", "peak, MiB", "Seconds a picture", "Quality against time") if word in page]
+    assert not (tmp_path / "report" / "time-quality.svg").exists()
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
@@ -144,9 +167,43 @@ def test_other_circumstances_are_measured_anew(here: Path) -> None:
     found = read_results(here / "out" / "results.jsonl")
     assert len(found.circumstances) == 4
     assert len(found.rows) == 8
+    first = found.rows[0].circumstances
+    assert main([*options]) == 0  # nothing is measured again, and the picture is not one of the other noises
+    assert len(read_results(here / "out" / "results.jsonl").rows) == 8
+    (picture,) = (here / "out" / "pictures" / "a").glob("ncodec-denoised-*.png")
+    assert picture.stem == f"ncodec-denoised-1-{first}"
     noises = [about.noise for about in found.circumstances.values()]
     assert noises == ["gaussian:25", "gaussian:25", "none", "poisson-gaussian:0.02,0.001"]
     assert found.rows[5].psnr_plain_clean_db is None  # without noise the noisy picture is the clean one
+
+
+def test_a_comparison_is_made_in_parts_and_a_new_model_repeats_nothing(here: Path, weights: tuple[str, ...]) -> None:
+    save_scenes(here / "in", 1)
+    options = ("bench", "in", "--qualities", "1", "--repeats", "0", "--threads", "1", "--quiet", *weights)
+    everything = "noisy,dncnn-then-jpeg,ncodec-denoised"
+    assert main([*options, "--methods", "noisy,dncnn-then-jpeg"]) == 0
+    first = (here / "report" / "results.jsonl").read_bytes()
+    assert main([*options, "--methods", everything]) == 0
+    second = (here / "report" / "results.jsonl").read_bytes()
+    assert second.startswith(first)
+    assert second.count(b'"kind": "row"') == 3
+    (here / "new.safetensors").write_bytes(other_model())
+    assert main([*options, "--methods", everything, "--model", "new.safetensors"]) == 0
+    third = read_results(here / "report" / "results.jsonl")
+    assert [row.method for row in third.rows][3:] == ["ncodec-denoised"]
+    old, new = (third.circumstances[row.circumstances].model for row in third.rows[2:])
+    assert old != new
+    assert re.fullmatch("new [0-9a-f]{8}", new)
+    page = (here / "report" / "report.html").read_text(encoding="utf-8")
+    assert "2 runs, alike in all that their rows depend on" in page
+
+
+def other_model() -> bytes:
+    """The released weights in a file of another hash."""
+    release = releases()[-1]
+    data = (models_folder() / release.file).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    return (size + 8).to_bytes(8, "little") + data[8 : 8 + size] + b" " * 8 + data[8 + size :]
 
 
 def test_bad_pictures_are_passed_over(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -182,6 +239,32 @@ def test_what_is_missing_is_said_once(here: Path, capfd: pytest.CaptureFixture[s
     assert len(said) == 3
     assert all(line.startswith("ncodec: left out: ") for line in said)
     assert {method for _, method, _ in rows_in(here / "report")} == {"noisy"}
+
+
+def test_without_the_extra_it_leaves_out_what_needs_it(tmp_path: Path) -> None:
+    save_scenes(tmp_path / "in", 1)
+    (tmp_path / "without.py").write_text(
+        "import sys\n"
+        "for name in ('av', 'bjontegaard', 'bm3d', 'lpips', 'pillow_jxl'):\n"
+        "    sys.modules[name] = None\n"
+        "from ncodec.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    methods = "noisy,ncodec-denoised,avif-*,jpeg2000-alone,bm3d-then-j*"
+    line = ("bench", "in", "--methods", methods, "--qualities", "2,4", "--repeats", "0", "--threads", "1")
+    run = subprocess.run(
+        [sys.executable, "without.py", *line], cwd=tmp_path, env=ENV, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    said = run.stderr.splitlines()
+    assert any(
+        line.startswith("ncodec: left out: BD-rate and BD-PSNR: the package bjontegaard is not") for line in said
+    )
+    assert any(line.startswith("ncodec: left out: bm3d-then-jpeg, ") for line in said)
+    assert "BD-" not in run.stdout
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Bjontegaard" not in page
+    assert "avif-grain" in {method for _, method, _ in rows_in(tmp_path / "report")}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ncodec.bench.row import Circumstances, Results, Row, write_results
+from ncodec.bench.results import Results, write_results
+from ncodec.bench.row import Circumstances, Row
 from pictures import scene
 
 CIRCUMSTANCES = Circumstances(
@@ -21,6 +23,7 @@ CIRCUMSTANCES = Circumstances(
     torch="2.13.0",
     pillow="13.0.0",
     packages={"numpy": "1.26.4", "libavif": "1.4.1"},
+    code={"files": "00000000"},
     cpu="Some CPU (AVX512, AMX)",
     threads=2,
     device="cpu",
@@ -73,6 +76,9 @@ SHAPES = {
     "jpeg2000-alone": Shape(25.2, 25.2, (0.42,), None, 0.09, 0.06),
     "avif444-alone": Shape(26.7, 26.7, (0.31,), None, 0.12, 0.02),
 }
+NO_TIMES: dict[str, Any] = {
+    "denoise_s": None, "encode_s": None, "decode_s": None, "repeats": 0, "memory_peak_mib": None,
+}  # fmt: skip
 WIDTH, HEIGHT = 576, 384
 """Of scene-a: a page shows it dot by dot."""
 NAMES = ("kodim01.png", "kodim05.png", "kodim15.png", "kodim04.png")
@@ -84,7 +90,8 @@ def made_rows(circumstances: Circumstances, methods: Sequence[str], pictures: Se
         away = number - (len(pictures) - 1) / 2
         for method in methods:
             for place, rate in enumerate(SHAPES[method].rates or (0.0,)):
-                yield _row(circumstances, picture, method, place, rate, away)
+                row = _row(circumstances, picture, method, place, rate, away)
+                yield row if circumstances.repeats else replace(row, **NO_TIMES)
 
 
 def _row(circumstances: Circumstances, picture: str, method: str, place: int, rate: float, away: float) -> Row:
@@ -105,7 +112,7 @@ def _row(circumstances: Circumstances, picture: str, method: str, place: int, ra
 
 
 def made_results(
-    path: Path, methods: Sequence[str] = tuple(SHAPES), pictures: Sequence[str] = NAMES, **changes: str
+    path: Path, methods: Sequence[str] = tuple(SHAPES), pictures: Sequence[str] = NAMES, **changes: Any
 ) -> Path:
     """A result file; `changes` go into the circumstances."""
     about = replace(CIRCUMSTANCES, **changes)
@@ -125,5 +132,6 @@ def made_pictures(folder: Path, clean: dict[str, np.ndarray] | None = None, sigm
         for name, (share, step) in shown.items():
             mixed = pixels + share * noise
             mixed = np.round(mixed / (4 * step)) * 4 * step if step else mixed
-            Image.fromarray(np.clip(np.round(mixed), 0, 255).astype(np.uint8)).save(target / f"{name}.png")
+            full = f"{name}-{CIRCUMSTANCES.id}" if "-" in name else name
+            Image.fromarray(np.clip(np.round(mixed), 0, 255).astype(np.uint8)).save(target / f"{full}.png")
     return folder

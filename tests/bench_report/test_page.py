@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench_report.made import made_pictures, made_results
+from bench_report.made import CIRCUMSTANCES, made_pictures, made_results
 from ncodec.bench.report.embed import LARGEST_SIDE, embed, find_scenes
 from ncodec.bench.report.naming import label_of
 from ncodec.bench.report.write import write_report
-from ncodec.bench.row import read_results
+from ncodec.bench.results import read_results
+from ncodec.bench.selection import latest
 from ncodec.errors import RequestError
 from pictures import scene
 
@@ -29,7 +30,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a report."""
     folder = tmp_path_factory.mktemp("report")
     results = made_results(folder / "results.jsonl", pictures=("scene-a.png", "scene-b.png"))
-    write_report(results, made_pictures(folder / "pictures"), folder / "out", "dncnn-then-avif420")
+    write_report(
+        latest(read_results(results)), made_pictures(folder / "pictures"), folder / "out", "dncnn-then-avif420"
+    )
     return folder
 
 
@@ -100,10 +103,11 @@ def test_captions_are_those_of_the_rows(report: Path):
 def test_a_picture_left_from_another_run_is_not_shown(tmp_path: Path):
     results = read_results(made_results(tmp_path / "results.jsonl", pictures=("scene-a.png", "scene-b.png")))
     folder = made_pictures(tmp_path / "pictures")
-    Image.new("RGB", (8, 8)).save(folder / "scene-a" / "ncodec-denoised-99.png")
+    for name in (f"ncodec-denoised-99-{CIRCUMSTANCES.id}", "ncodec-denoised-5-01234567"):
+        Image.new("RGB", (8, 8)).save(folder / "scene-a" / f"{name}.png")
     shots = find_scenes(folder, results.rows)[0].shots
-    assert "ncodec-denoised-5" in [shot.name for shot in shots]
-    assert "ncodec-denoised-99" not in [shot.name for shot in shots]
+    found = [shot.name for shot in shots if shot.method == "ncodec-denoised"]
+    assert found == [f"ncodec-denoised-5-{CIRCUMSTANCES.id}"]
 
 
 def test_the_budget_leaves_the_least_important_methods_out(tmp_path: Path):
@@ -138,7 +142,8 @@ def test_large_pictures_are_cut_to_their_middle(tmp_path: Path):
 
 
 def test_without_pictures_there_is_no_viewer(tmp_path: Path):
-    write_report(made_results(tmp_path / "results.jsonl"), tmp_path / "none", tmp_path / "out", "ncodec-denoised")
+    results = made_results(tmp_path / "results.jsonl")
+    write_report(latest(read_results(results)), tmp_path / "none", tmp_path / "out", "ncodec-denoised")
     text = (tmp_path / "out" / "report.html").read_text()
     assert 'id="viewer"' not in text
     assert 'id="comparable"' in text
@@ -147,7 +152,7 @@ def test_without_pictures_there_is_no_viewer(tmp_path: Path):
 @pytest.mark.parametrize("methods", [["dncnn-then-jpeg"], ["jpeg2000-alone"], ["dncnn", "noisy"], ["ncodec-plain"]])
 def test_few_methods_make_a_report(methods: list[str], tmp_path: Path):
     results = made_results(tmp_path / "results.jsonl", methods)
-    write_report(results, tmp_path / "none", tmp_path / "out", "ncodec-denoised")
+    write_report(latest(read_results(results)), tmp_path / "none", tmp_path / "out", "ncodec-denoised")
     text = (tmp_path / "out" / "report.html").read_text()
     assert all(label_of(method) in text for method in methods)
     assert "Where ncodec loses" not in text
@@ -155,7 +160,7 @@ def test_few_methods_make_a_report(methods: list[str], tmp_path: Path):
 
 def test_names_cannot_smuggle_markup_in(tmp_path: Path):
     results = made_results(tmp_path / "results.jsonl", model="<script>alert(1)</script>")
-    write_report(results, tmp_path / "none", tmp_path / "out", "ncodec-denoised")
+    write_report(latest(read_results(results)), tmp_path / "none", tmp_path / "out", "ncodec-denoised")
     assert "<script>alert" not in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -163,8 +168,8 @@ def test_no_shared_picture_is_one_sentence(tmp_path: Path):
     path = made_results(tmp_path / "results.jsonl", ["dncnn", "noisy"], pictures=("a.png",))
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:2], lines[2].replace("a.png", "b.png")]) + "\n")
-    with pytest.raises(RequestError, match="no picture that all its methods have"):
-        write_report(path, tmp_path / "none", tmp_path / "out", "ncodec-denoised")
+    with pytest.raises(RequestError, match="no picture that all methods have"):
+        write_report(latest(read_results(path)), tmp_path / "none", tmp_path / "out", "ncodec-denoised")
     assert not (tmp_path / "out").exists()
 
 

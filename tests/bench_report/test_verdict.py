@@ -61,6 +61,13 @@ def test_without_ncodec_there_is_no_verdict():
     assert found.losses == found.wins == ()
 
 
+def test_a_comparison_of_few_points_says_so():
+    rows = made_rows(CIRCUMSTANCES, ["ncodec-denoised", "dncnn-then-jpeg"])
+    some = [row for row in rows if row.method == "ncodec-denoised" or row.setting in ("1", "5")]
+    won = verdict(summarise(some)).wins[0].items[0].what
+    assert won == "DnCNN, then JPEG, 2 points"
+
+
 def test_few_items_are_shown_at_once():
     many = Finding("", tuple(Item(str(i), "") for i in range(9)))
     assert len(many.first) == 4

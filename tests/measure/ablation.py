@@ -24,10 +24,10 @@ import click
 import torch
 from safetensors import safe_open
 
-from measure.curves import psnr_db
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, clean_and_noisy, kodak
 from ncodec import base, codec
+from ncodec.bench.metrics import psnr_db
 from ncodec.container import QUALITIES, Tag, dump
 from ncodec.device import choose_device, transform_dtype
 from ncodec.nets.model import Model, model_from_tensors

@@ -17,10 +17,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from measure.curves import psnr_db
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, kodak, models
 from ncodec import codec
+from ncodec.bench.metrics import psnr_db
 from ncodec.container import QUALITIES, dump
 from ncodec.picture import Picture, load
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import click
 import torch
 
-from measure.curves import psnr_db
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, clean_and_noisy, fail_in_one_line, kodak
+from ncodec.bench.metrics import psnr_db
 from ncodec.errors import ModelError
 from ncodec.nets.dncnn import DnCnn, denoise, load_dncnn
 from ncodec.train.checkpoint import load_start

@@ -19,11 +19,12 @@ import click
 import numpy as np
 from PIL import Image, ImageFile
 
-from measure.curves import Curve, psnr_at, psnr_db
 from measure.quantiser import ideal_bits, shannon_bits
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import Progress, all_jobs, clean_and_noisy, kodak, models
 from ncodec import codec
+from ncodec.bench.curves import Point, value_at
+from ncodec.bench.metrics import psnr_db
 from ncodec.container import QUALITIES, dump
 from ncodec.enhancement.params import Params
 from ncodec.enhancement.slices import decode_slice
@@ -131,11 +132,11 @@ def same_bytes_rows(job: Job) -> list[Row]:
         row = {"kind": "same_bytes", "picture": job.path.stem, "sigma": SIGMA, "seed": job.seed, "quality": quality}
         row |= {"bytes": size, "rate_bpp": 8 * size / (box.header.width * box.header.height)}
         row |= {"kept_share": box.kept_share(), "ncodec": psnr_db(plain, noisy)}
-        rows.append(row | {name: psnr_at(curve, size) for name, curve in curves.items()})
+        rows.append(row | {name: value_at(curve, size) for name, curve in curves.items()})
     return rows
 
 
-def ladder_curve(pixels: np.ndarray, kind: str, qualities: tuple[int, ...], options: dict[str, Any]) -> Curve:
+def ladder_curve(pixels: np.ndarray, kind: str, qualities: tuple[int, ...], options: dict[str, Any]) -> list[Point]:
     """(bytes, PSNR) of a picture at all qualities of another codec."""
     ImageFile.MAXBLOCK = 4 * pixels.size  # Pillow's JPEG writer wants an optimised file to fit into one block
     points = []
@@ -143,7 +144,9 @@ def ladder_curve(pixels: np.ndarray, kind: str, qualities: tuple[int, ...], opti
         out = io.BytesIO()
         Image.fromarray(pixels).save(out, kind, quality=quality, **options)
         decoded = np.asarray(Image.open(io.BytesIO(out.getvalue())).convert("RGB"))
-        points.append((len(out.getvalue()), psnr_db(decoded, pixels)))
+        psnr = psnr_db(decoded, pixels)
+        if psnr is not None:  # lossless
+            points.append((len(out.getvalue()), psnr))
     return points
 
 

@@ -20,10 +20,10 @@ import click
 import numpy as np
 import torch
 
-from measure.curves import psnr_db
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, clean_and_noisy, kodak, models
 from ncodec import base, codec
+from ncodec.bench.metrics import psnr_db
 from ncodec.container import QUALITIES, Container, Tag, dump, parse
 from ncodec.enhancement import slices
 from ncodec.entropy import Encoder, Tables, entropy_bits
@@ -160,14 +160,13 @@ def file_row(coded: Coded, clean: np.ndarray, noisy: np.ndarray) -> Row:
     bits_per_pixel = 8 / (box.header.width * box.header.height)
     sections = {tag: bits_per_pixel * box.size_bytes(tag) for tag in Tag}
     noise = box.header.poisson_a / 2 + box.header.gaussian_b
-    input_psnr = psnr_db(noisy, clean)
     return {
         "base_bpp": bits_per_pixel * len(dump(box.without(Tag.ENHANCEMENT))),
         "total_bpp": bits_per_pixel * len(coded.data),
         "hyperprior_bpp": sections[Tag.HYPERPRIOR],
         "latents_bpp": sections[Tag.LATENTS],
         "enhancement_bpp": sections[Tag.ENHANCEMENT],
-        "noisy_psnr_db": input_psnr if math.isfinite(input_psnr) else None,
+        "noisy_psnr_db": psnr_db(noisy, clean),
         "denoised_clean_psnr_db": psnr_db(coded.denoised, clean),
         "plain_noisy_psnr_db": psnr_db(coded.plain, noisy),
         "plain_clean_psnr_db": psnr_db(coded.plain, clean),

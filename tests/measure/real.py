@@ -17,10 +17,10 @@ from pathlib import Path
 import click
 import torch
 
-from measure.curves import psnr_db
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, models
 from ncodec import codec
+from ncodec.bench.metrics import psnr_db
 from ncodec.container import QUALITIES, dump
 from ncodec.nets.dncnn import DnCnn, denoise, load_dncnn
 from ncodec.picture import Picture, load

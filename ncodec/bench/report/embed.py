@@ -66,19 +66,22 @@ class Album:
 
 
 def find_scenes(folder: Path, rows: Iterable[Row]) -> list[Scene]:
-    """Pictures as `ncodec bench` writes them: FOLDER/<stem>/{noisy,clean,METHOD-SETTING}.png.
+    """Pictures as `ncodec bench` writes them: FOLDER/<stem>/{noisy,clean,METHOD-SETTING-CIRCUMSTANCES}.png.
 
     Args:
         folder: of them; there are none where it is missing.
         rows: of one circumstance; a file without a row is left from another run and is not shown.
     """
-    measured = {(_stem(row.picture), f"{row.method}-{row.setting}"): row for row in rows}
+    measured = {
+        (_stem(row.picture), NOISY if row.method == NOISY else f"{row.method}-{row.setting}-{row.circumstances}"): row
+        for row in rows
+    }
     scenes = []
     for clean in sorted(folder.rglob(f"{CLEAN}.png")):
         stem = clean.parent.relative_to(folder).as_posix()
         shots = [Shot(CLEAN, CLEAN, "as it should be", clean)]
         for path in sorted(clean.parent.glob("*.png")):
-            row = measured.get((stem, "noisy-default" if path.stem == NOISY else path.stem))
+            row = measured.get((stem, path.stem))
             if row:
                 shots.append(Shot(path.stem, row.method, _caption(row), path))
             elif path.stem == NOISY:
@@ -149,7 +152,7 @@ def _size(images: Iterable[dict[str, str]]) -> int:
 
 
 def _caption(row: Row) -> str:
-    psnr = row.psnr_plain_clean_db if row.psnr_denoised_clean_db is None else row.psnr_denoised_clean_db
+    psnr = row.psnr_clean_db
     parts = ["" if row.rate_bpp is None else f"{row.rate_bpp:.2f} bpp", "" if psnr is None else f"{psnr:.2f} dB"]
     return ", ".join(filter(None, parts))
 

@@ -1,17 +1,21 @@
-"""An experiment: the rows of one circumstance of a result file, with what is told of how they were measured."""
+"""An experiment: rows of a result file that may be compared, with what is told of how they were measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncodec.bench.report.naming import noise_text
-from ncodec.bench.row import Circumstances, Row, read_results
+from ncodec.bench.report.naming import label_of, noise_text
+from ncodec.bench.results import read_results
+from ncodec.bench.row import Circumstances, Row
+from ncodec.bench.selection import Selection, selections
 from ncodec.bench.summary import Summary, summarise
 
 REAL = "real"
 PREFIX = "bench-"
+TIMES = "times-"
+"""Files whose names go on so tell times alone: of few pictures and methods, on a machine that does nothing else."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +23,24 @@ class Experiment:
     """Rows that may be compared with each other.
 
     Attributes:
-        name: of the file, without `bench-` and suffix; with the circumstances' id, if the file has several.
-        about: how they were measured.
-        rows: all of them.
+        name: of the file, without `bench-` and suffix; with the circumstances' id, if the file has several setups.
+        found: the rows, and how they were measured.
         summary: their means.
     """
 
     name: str
-    about: Circumstances
-    rows: tuple[Row, ...]
+    found: Selection
     summary: Summary
+
+    @property
+    def about(self) -> Circumstances:
+        """How they were measured."""
+        return self.found.about
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All of them."""
+        return self.found.rows
 
     @property
     def is_real(self) -> bool:
@@ -36,50 +48,79 @@ class Experiment:
         return self.about.noise == REAL
 
     @property
+    def is_timed(self) -> bool:
+        """Whether times are taken from it."""
+        return self.about.repeats > 0
+
+    @property
+    def tells_quality(self) -> bool:
+        """Whether rates and PSNRs are taken from it."""
+        return not self.name.startswith(TIMES)
+
+    @property
     def title(self) -> str:
-        """`kodak-25: 24 pictures, white Gaussian noise, sigma 25`."""
+        """`kodak-25: 24 pictures, white Gaussian noise, sigma 25, bfloat16`."""
         return f"{self.name}: {counted(self.summary)}, {noise_text(self.about.noise)}, {self.about.dtype}"
 
 
 def load_experiments(paths: Iterable[Path]) -> list[Experiment]:
-    """All circumstances of all files that have a picture which all their methods share.
+    """All setups of all files that have a picture which all their methods share.
 
     Raises:
         RequestError, OSError: as `read_results`.
     """
-    found = []
+    experiments = []
     for path in paths:
-        results = read_results(path)
+        found = selections(read_results(path))
         name = path.stem.removeprefix(PREFIX)
-        several = len({row.circumstances for row in results.rows}) > 1
-        for key, about in results.circumstances.items():
-            rows = tuple(row for row in results.rows if row.circumstances == key)
-            summary = summarise(rows)
+        for selection in found:
+            summary = summarise(selection.rows)
             if summary.pictures:
-                found.append(Experiment(f"{name} ({key})" if several else name, about, rows, summary))
-    return found
+                full = f"{name} ({selection.about.id})" if len(found) > 1 else name
+                experiments.append(Experiment(full, selection, summary))
+    return experiments
 
 
 def counted(summary: Summary) -> str:
     """`24 pictures`."""
-    count = len(summary.pictures)
-    return f"{count} picture{'s' if count > 1 else ''}"
+    return plural(len(summary.pictures), "picture")
 
 
-def about_lines(about: Circumstances) -> list[tuple[str, str]]:
+def plural(count: int, word: str) -> str:
+    """`1 thread`, `2 threads`."""
+    return f"{count} {word}{'s' if count != 1 else ''}"
+
+
+def about_lines(found: Selection) -> list[tuple[str, str]]:
     """What a reader wants to know of how it was measured: name and text."""
+    about = found.about
     weights = ", ".join(f"{name}: {file}" for name, file in sorted(about.weights.items()))
     packages = [f"{name} {version}" for name, version in sorted(about.packages.items())]
     commit, _, changed = (about.commit or "").partition("-")
     at = f" (commit {commit[:8]}{', changed since' if changed else ''})" if commit else ""
+    processors = " and ".join(dict.fromkeys(run.cpu for run in (*found.runs, about)))
+    outdated = "; ".join(label_of(method) for method in found.outdated)
+    why = "measured only with another model, other weights, versions or code"
     lines = [
         ("ncodec", f"{about.ncodec}{at}, model {about.model}"),
         ("other weights", weights),
         ("noise", f"{about.noise}, seed {about.seed}" if about.noise != REAL else noise_text(about.noise)),
-        ("machine", f"{about.cpu}, {about.threads} thread{'s' if about.threads > 1 else ''}, {about.device}"),
+        ("machine", f"{processors}, {plural(about.threads, 'thread')}, {about.device}"),
         ("networks in", about.dtype),
-        ("times", f"medians of {about.repeats} run{'s' if about.repeats > 1 else ''} after a warm-up, wall clock"),
+        ("times", _times(about.repeats)),
         ("libraries", ", ".join([f"torch {about.torch}", f"pillow {about.pillow}", *packages])),
-        ("started", about.started),
+        ("started", _started(found.runs or (about,))),
+        ("methods left out", outdated and f"{outdated}: {why}"),
     ]
     return [(name, text) for name, text in lines if text]
+
+
+def _times(repeats: int) -> str:
+    if repeats == 0:
+        return "none measured, nor memory"
+    return f"medians of {plural(repeats, 'run')} after a warm-up, wall clock"
+
+
+def _started(runs: Sequence[Circumstances]) -> str:
+    times = ", ".join(sorted(run.started for run in runs))
+    return times if len(runs) == 1 else f"{times}: {len(runs)} runs, alike in all that their rows depend on"

@@ -103,13 +103,14 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def family_plots(summary: Summary) -> dict[str, Figure]:
-    """File stem -> figure: the best of every family, then the families, then time and quality."""
+    """File stem -> figure: the best of every family, then the families, then time and quality if there are times."""
     best = [method for members in by_family(summary.methods).values() if (method := _best(summary, members))]
     figures = {"rate-distortion": rate_distortion(summary, best, "The best of every family", True)}
     for panel in panels(summary.methods):
         if any(summary.curve(method) for method in panel.methods if method != OURS):
             figures[f"rate-distortion-{panel.name}"] = rate_distortion(summary, panel.methods, panel.title)
-    figures["time-quality"] = time_quality(summary)
+    if any(mean.total_s for mean in summary.means):
+        figures["time-quality"] = time_quality(summary)
     return figures
 
 

@@ -6,65 +6,48 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ncodec.bench.curves import bd_psnr, bd_rate, front
+from ncodec.bench.curves import bd_psnr, bd_rate
 from ncodec.bench.report.experiment import Experiment
+from ncodec.bench.report.goals import FOR_THE_RECORD, goals_of
 from ncodec.bench.report.naming import OURS, PLAIN, in_order, label_of
 from ncodec.bench.report.tables import MISSING, Cell, Line, Table, comparable, delta_cells, fixed_rates, markdown
 from ncodec.bench.report.tables import runtime as runtime_table
-from ncodec.bench.report.verdict import Finding, opponents, verdict
+from ncodec.bench.report.verdict import COSTS, QUALITY, Finding, Verdict, opponents, verdict
 from ncodec.bench.runtime import Runtime, runtimes
 from ncodec.bench.summary import Mean, Summary
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
-
-GOALS_PERCENT = {
-    "dncnn-then-avif420": -25.0,
-    "dncnn-then-avif444": -25.0,
-    "dncnn-then-jxl": -25.0,
-    "bm3d-then-avif420": -30.0,
-    "bm3d-then-avif444": -30.0,
-    "avif-denoise": -50.0,
-    "hyperprior-then-dncnn": -40.0,
-}
-"""BD-rate of ncodec's denoised decode against each, as issue 4 sets it, at GOALS_NOISE."""
-GOALS_NOISE = "gaussian:25"
-GOALS_TIMES = {"ncodec-then-dncnn": 5.0, "dncnn-then-avif420": 10.0, "dncnn-then-avif444": 10.0}
-"""How many times longer each should take than encoding and denoised decoding."""
-FOR_THE_RECORD = "ncodec-then-dncnn"
 
 
 def losses(experiment: Experiment) -> str:
     """Goals that were missed, then every aspect in which another method is better."""
     if OURS not in experiment.summary.methods:
         return ""
-    lines = [*_missed(experiment), *map(_bullet, verdict(experiment.summary).losses)]
+    missed = [f"* goal missed: {goal.sentence}" for goal in goals_of(experiment) if goal.is_met is False]
+    lines = [*missed, *map(_bullet, _verdict(experiment).losses)]
     return f"### {experiment.title}\n\n" + ("\n".join(lines) or "* nowhere, against the methods measured here") + "\n"
 
 
 def wins(experiment: Experiment) -> str:
     """Every aspect in which ncodec is better."""
-    lines = [_bullet(finding) for finding in verdict(experiment.summary).wins]
+    lines = [_bullet(finding) for finding in _verdict(experiment).wins]
     return f"### {experiment.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def bits(experiment: Experiment) -> str:
     """BD-rate and BD-PSNR of ncodec's denoised decode against every method with a curve."""
-    summary, has_goals = experiment.summary, experiment.about.noise == GOALS_NOISE
+    summary = experiment.summary
     lines = []
     for method in in_order(opponents(summary)):
         if not summary.curve(method):
             continue
         rate = bd_rate(summary.curve(method), summary.curve(OURS))
         psnr = bd_psnr(summary.curve(method), summary.curve(OURS))
-        cells = [Cell(label_of(method) + _remark(method)), *delta_cells(rate, psnr)]
-        if has_goals:
-            goal = GOALS_PERCENT.get(method)
-            cells.append(Cell("" if goal is None else f"{goal:+.0f} %: {_met(summary, method, goal)}"))
-        lines.append(Line(tuple(cells)))
+        lines.append(Line((Cell(label_of(method) + _remark(method)), *delta_cells(rate, psnr))))
     if not lines or not summary.curve(OURS):
         return ""
-    head = ("ncodec against", "BD-rate", "BD-PSNR", "compared over", *(("goal",) if has_goals else ()))
-    return f"### {experiment.title}\n\n{markdown(Table(head, tuple(lines), frozenset({0, 3, 4})))}"
+    head = ("ncodec, denoised, against", "BD-rate", "BD-PSNR", "compared over")
+    return f"### {experiment.title}\n\n{markdown(Table(head, tuple(lines), frozenset({0, 3})))}"
 
 
 def equal_bits(experiment: Experiment) -> str:
@@ -95,7 +78,7 @@ def time(experiments: Iterable[Experiment]) -> str:
         about = experiment.about
         parts.append(
             f"### {experiment.title}, {about.threads} thread{'s' if about.threads > 1 else ''} of {about.cpu}\n\n"
-            f"{markdown(table)}\n{_time_goals(lines)}"
+            f"{markdown(table)}"
         )
     return "\n".join([_TIME_HEAD, *parts, _published()]) if parts else ""
 
@@ -106,37 +89,14 @@ column is the method's total over that of the combined one above it.
 """
 
 
-def _missed(experiment: Experiment) -> list[str]:
-    if experiment.about.noise != GOALS_NOISE:
-        return []
-    summary = experiment.summary
-    lines = []
-    for method, goal in GOALS_PERCENT.items():
-        value = bd_rate(summary.curve(method), summary.curve(OURS)).value
-        if value is not None and value > goal:
-            lines.append(f"* goal missed: {value:+.1f} % bits against {label_of(method)}, aim {goal:+.0f} %")
-    ratios = {line.method: line.ratio for line in runtimes(experiment.rows) if line.combined == OURS}
-    for method, goal in GOALS_TIMES.items():
-        if method in ratios and ratios[method] < goal:
-            lines.append(
-                f"* goal missed: {ratios[method]:.1f} times faster than {label_of(method)}, aim {goal:.0f} times"
-            )
-    return lines
+def _verdict(experiment: Experiment) -> Verdict:
+    """Of quality and costs, of those that are taken from it."""
+    return verdict(experiment.summary, (*(QUALITY if experiment.tells_quality else ()), *COSTS))
 
 
 def _bullet(finding: Finding) -> str:
     items = "; ".join(f"{item.what}: **{item.figure}**" for item in finding.first)
     return f"* {finding.title}. {items}{f'; {len(finding.rest)} more' if finding.rest else ''}"
-
-
-def _met(summary: Summary, method: str, goal: float) -> str:
-    """Also where the curves share no PSNR, if ncodec's worst picture is better than the other's best, and smaller."""
-    ours, theirs = summary.curve(OURS), front(summary.curve(method))
-    value = bd_rate(theirs, ours).value
-    if value is None:
-        above = theirs and ours[0][1] > theirs[-1][1] and ours[0][0] < theirs[-1][0]
-        return "met, ncodec's smallest file is better than its best" if above else "no answer"
-    return "met" if value <= goal else "missed"
 
 
 def _remark(method: str) -> str:
@@ -160,16 +120,6 @@ def _with_both_layers(table: Table, lines: Sequence[Runtime], summary: Summary) 
 def _mean(means: Sequence[Mean], figure: str) -> float | None:
     values = [getattr(mean, figure) for mean in means]
     return sum(values) / len(values) if values and None not in values else None
-
-
-def _time_goals(lines: Sequence[Runtime]) -> str:
-    told = [
-        f"* {label_of(line.method)}: {line.ratio:.1f} times the time, aim at least {goal:.0f}: "
-        f"{'met' if line.ratio >= goal else 'missed'}"
-        for line in lines
-        if line.combined == OURS and (goal := GOALS_TIMES.get(line.method))
-    ]
-    return "\n".join(told) + "\n" if told else ""
 
 
 def _published() -> str:

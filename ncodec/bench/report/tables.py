@@ -11,8 +11,6 @@ from ncodec.bench.runtime import Runtime
 from ncodec.bench.summary import COMPARABLE_RATE_BPP, FIXED_RATES_BPP, Mean, Summary
 
 MISSING = "-"
-MANY_POINTS = 4
-"""Of both curves: what Bjontegaard's measures were defined on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,6 @@ FIGURES = (
     Column("ssim", "SSIM", 3),
     Column("ms_ssim", "MS-SSIM", 4),
     Column("lpips", "LPIPS", 3),
-    Column("niqe", "NIQE", 2),
 )
 COSTS = (
     Column("denoise_s", "denoise, s", 3),
@@ -98,12 +95,12 @@ def everything(summary: Summary) -> Table:
 
 
 def fixed_rates(summary: Summary, methods: Sequence[str] | None = None) -> Table:
-    """PSNR against the clean picture at fixed rates, interpolated; a method without compression the same at all."""
+    """PSNR against the clean picture at fixed rates, interpolated, of the methods that reach one of them."""
     head = ("method", *(f"{rate:g} bpp" for rate in FIXED_RATES_BPP))
     lines = []
     for method in in_order(summary.methods) if methods is None else methods:
-        if summary.curve(method):
-            values = [summary.at(method, rate) for rate in FIXED_RATES_BPP]
+        values = [summary.at(method, rate) for rate in FIXED_RATES_BPP]
+        if any(value is not None for value in values):
             lines.append(Line((Cell(label_of(method)), *map(number, values)), method == OURS))
     return Table(head, tuple(lines))
 
@@ -137,8 +134,7 @@ def runtime(lines: Iterable[Runtime]) -> Table:
 
 def delta_cells(rate: Delta, psnr: Delta) -> tuple[Cell, Cell, Cell]:
     """BD-rate, BD-PSNR, and the PSNRs that both curves reach or why there are none."""
-    few = f", {rate.points} points" if 1 < rate.points < MANY_POINTS else ""
-    span = f"{rate.lowest:.1f} to {rate.highest:.1f} dB{few}" if rate.points > 1 else f"at {rate.lowest:.1f} dB"
+    span = f"{rate.lowest:.1f} to {rate.highest:.1f} dB{rate.few}" if rate.points > 1 else f"at {rate.lowest:.1f} dB"
     over = rate.reason if rate.value is None else span
     rate_cell = signed(rate.value, 1, " %", rate.reason)
     return rate_cell, signed(psnr.value, 2, " dB", psnr.reason), Cell(over)

@@ -57,15 +57,16 @@ class Verdict:
 
 Found = tuple[list[Finding], list[Finding]]
 Scored = list[tuple[float, Item]]
+Aspect = Callable[[Summary], Found]
 
 
-def verdict(summary: Summary) -> Verdict:
-    """Compare ncodec's denoised decode with all other methods."""
+def verdict(summary: Summary, aspects: Sequence[Aspect] | None = None) -> Verdict:
+    """Compare ncodec's denoised decode with all other methods, in all aspects or in some (QUALITY, COSTS)."""
     if OURS not in summary.methods:
         return Verdict((), ())
     lost: list[Finding] = []
     won: list[Finding] = []
-    for aspect in (_bits, _psnr, _reach, _structure, _costs):
+    for aspect in aspects or (*QUALITY, *COSTS):
         more_lost, more_won = aspect(summary)
         lost += more_lost
         won += more_won
@@ -88,11 +89,13 @@ def _bits(summary: Summary) -> Found:
     won: Scored = []
     for method in others(summary):
         theirs = summary.curve(method)
-        need, save = bd_rate(ours, theirs).value, bd_rate(theirs, ours).value
+        delta = bd_rate(theirs, ours)
+        need, save = bd_rate(ours, theirs).value, delta.value
+        label = label_of(method) + delta.few
         if need is not None and need < -LEAST_PERCENT:
-            lost.append((need, Item(label_of(method), f"{need:+.1f} %")))
+            lost.append((need, Item(label, f"{need:+.1f} %")))
         elif save is not None and save < -LEAST_PERCENT and method in opponents(summary):
-            won.append((save, Item(label_of(method), f"{save:+.1f} %")))
+            won.append((save, Item(label, f"{save:+.1f} %")))
     return (
         _finding("Others need fewer bits at equal PSNR (BD-rate against ncodec)", lost),
         _finding("ncodec needs fewer bits at equal PSNR (BD-rate of ncodec)", won),
@@ -216,3 +219,5 @@ MEASURES: tuple[tuple[str, Callable[[Mean], float | None], Callable[[float], str
     ("Memory", lambda mean: mean.memory_peak_mib, _mebibytes, "less", "more"),
 )
 """What a method costs, how it is written, and the words for cheaper and dearer."""
+QUALITY: tuple[Aspect, ...] = (_bits, _psnr, _reach, _structure)
+COSTS: tuple[Aspect, ...] = (_costs,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ncodec.bench.curves import bd_rate
+from ncodec.bench.curves import bd_rate, has_measures
 from ncodec.bench.report import palette, tables
 from ncodec.bench.report.embed import CASCADES, CLEAN, Album, embed, find_scenes
 from ncodec.bench.report.experiment import about_lines, counted
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, label_of, noise_text
 from ncodec.bench.report.plots import family_plots, png_bytes, svg_text
 from ncodec.bench.report.verdict import opponents, verdict
-from ncodec.bench.row import Circumstances, Row, of_latest, read_results
 from ncodec.bench.runtime import runtimes
+from ncodec.bench.selection import Selection
 from ncodec.bench.summary import COMPARABLE_RATE_BPP, Summary, summarise
 from ncodec.errors import RequestError
 
@@ -47,35 +47,33 @@ class Plot:
     svg: Markup
 
 
-def write_report(results: Path, pictures: Path, out: Path, anchor: str) -> None:
+def write_report(found: Selection, pictures: Path, out: Path, anchor: str) -> None:
     """Write `report.html`, which needs nothing but itself, and every plot as SVG and PNG.
 
     Args:
-        results: file of `ncodec bench`; the circumstances of its last row are reported.
+        found: rows of `ncodec bench`.
         pictures: folder that it wrote pictures to; need not be there.
         out: folder, made if it is not there.
         anchor: method that rates are compared with.
 
     Raises:
-        RequestError: the file is no result file, holds no row, or no picture that all methods have.
-        OSError: it cannot be read or written.
+        RequestError: there is no picture that all methods have.
+        OSError: it cannot be written.
     """
-    about, rows = of_latest(read_results(results))
-    summary = summarise(rows)
+    summary = summarise(found.rows)
     if not summary.pictures:
-        raise RequestError(f"{results} holds no picture that all its methods have")
+        raise RequestError("the results hold no picture that all methods have")
     figures = family_plots(summary)
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         _write(out / f"{name}.svg", svg_text(figure).encode())
         _write(out / f"{name}.png", png_bytes(figure))
-    album = embed(find_scenes(pictures, rows))
-    _write(out / PAGE, page(about, rows, summary, figures, album, anchor).encode())
+    album = embed(find_scenes(pictures, found.rows))
+    _write(out / PAGE, page(found, summary, figures, album, anchor).encode())
 
 
 def page(
-    about: Circumstances,
-    rows: Sequence[Row],
+    found: Selection,
     summary: Summary,
     figures: Mapping[str, Figure],
     album: Album,
@@ -83,9 +81,10 @@ def page(
 ) -> str:
     """The whole HTML page."""
     return _environment().get_template("report.html.j2").render(
-        title=f"{counted(summary)}, {noise_text(about.noise)}",
+        title=f"{counted(summary)}, {noise_text(found.about.noise)}",
         methods=len(summary.methods),
         left_out=len(summary.left_out),
+        timed=found.about.repeats > 0,
         facts=facts(summary),
         verdict=verdict(summary),
         album=album,
@@ -95,11 +94,11 @@ def page(
         rate=COMPARABLE_RATE_BPP,
         anchor=label_of(anchor),
         comparable=tables.comparable(summary),
-        against=tables.against(summary, anchor) if summary.curve(anchor) else None,
+        against=tables.against(summary, anchor) if has_measures() and summary.curve(anchor) else None,
         fixed=tables.fixed_rates(summary),
-        runtime=tables.runtime(runtimes(rows)),
+        runtime=tables.runtime(runtimes(found.rows)),
         everything=tables.everything(summary),
-        circumstances=about_lines(about),
+        circumstances=about_lines(found),
         css=Markup(_source("report.css")),
         script=Markup(_source("report.js") + _source("viewer.js")),
         light=Markup(palette.css(dark=False)),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-from measure.curves import bd_rate_percent
-from measure.sections.markdown import Row, mean, number, of_kind, plural, table, values_of
+from measure.sections.markdown import Row, delta_percent, mean, number, of_kind, plural, table, values_of
+from ncodec.bench.curves import bd_rate, front
 from ncodec.nets.architecture import Architecture
 
 VARIANTS = {
@@ -59,12 +57,11 @@ def _level(sigma: int, names: list[str], rows: list[Row]) -> str:
 
 
 def _bd_rate(name: str, rows: list[Row]) -> str:
-    """Of the mean curves; `-` where they share no PSNR."""
+    """Of the mean curves; `-` where they share no PSNR, or the PSNR does not rise with the rate."""
     anchor, curve = (_curve(which, rows) for which in ("released", name))
-    low, high = max(anchor[0][1], curve[0][1]), min(anchor[-1][1], curve[-1][1])
-    if name == "released" or high <= low or any(a[1] >= b[1] for a, b in pairwise(curve)):
+    if name == "released" or front(curve) != tuple(curve):
         return "-"
-    return f"{bd_rate_percent(anchor, curve):+.1f} %"
+    return delta_percent(bd_rate(anchor, curve))
 
 
 def _curve(name: str, rows: list[Row]) -> list[tuple[float, float]]:

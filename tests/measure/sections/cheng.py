@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from measure.curves import bd_rate_percent
 from measure.sections.kodak import PUBLISHED
-from measure.sections.markdown import Row, mean, number, signed_percent, table, values_of
+from measure.sections.markdown import Row, delta_percent, mean, number, table, values_of
+from ncodec.bench.curves import bd_rate
 
 
 def section(about: Row, rows: list[Row]) -> str:
@@ -32,6 +32,6 @@ def section(about: Row, rows: list[Row]) -> str:
         parts.append(f"### {name} (the noisy input has {number(mean(some, 'noisy_psnr_db'))} dB)\n")
         parts.append(table(("quality", "base bpp", "denoised : clean dB"), lines))
         if slip:
-            change = signed_percent(bd_rate_percent(theirs, curve) / 100)
+            change = delta_percent(bd_rate(theirs, curve))
             parts.append(f"BD-rate against their points: {change} (below 0: ncodec is better).\n")
     return "\n".join(parts)

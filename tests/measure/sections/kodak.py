@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from measure.curves import Curve, bd_rate_percent, psnr_at
 from measure.sections.markdown import (
     Row,
+    delta_percent,
     mean,
     number,
     of_kind,
@@ -18,6 +19,7 @@ from measure.sections.markdown import (
     table,
     values_of,
 )
+from ncodec.bench.curves import Point, bd_rate, value_at
 
 PUBLISHED = json.loads(Path(__file__).parents[1].joinpath("published.json").read_text(encoding="utf-8"))
 LAYERS = {"hyper": "hyperprior", "latent": "latents", "enhancement": "enhancement"}
@@ -59,7 +61,7 @@ def _level(sigma: int, rows: list[Row]) -> str:
     return f"{title}\n\n{plural(len(values_of(rows, 'picture')), 'picture')}.\n\n{table(HEAD, lines)}"
 
 
-def _curve(rows: list[Row], sigma: int) -> Curve:
+def _curve(rows: list[Row], sigma: int) -> list[Point]:
     """(base rate, PSNR of the denoised picture) of all qualities, means over the pictures."""
     points = []
     for quality in values_of(of_kind(rows, "picture", sigma=sigma), "quality"):
@@ -74,7 +76,7 @@ def _against_denoisers(rows: list[Row]) -> str:
     curve = _curve(rows, known["sigma"])
     lines = [[r["name"], *(number(p, 1) for p in r["psnr_db"]), _bd(list(zip(rates, r["psnr_db"], strict=True)), curve)]
              for r in known["rows"]]  # fmt: skip
-    lines.append(["**ncodec, base layer**", *(number(psnr_at(curve, rate)) for rate in rates), ""])
+    lines.append(["**ncodec, base layer**", *(number(value_at(curve, rate)) for rate in rates), ""])
     text = (
         f"### Sigma {known['sigma']}: against denoising first\n\n"
         "PSNR of the denoised picture against the clean one at given rates: the mean curve, interpolated (monotone "
@@ -94,13 +96,9 @@ def _against_codecs(rows: list[Row]) -> str:
     )
 
 
-def _bd(anchor: Curve, curve: Curve) -> str:
-    """Nothing where the curves share no PSNR, or too few points make no curve."""
-    lowest, highest = (
-        max(min(p for _, p in c) for c in (anchor, curve)),
-        min(max(p for _, p in c) for c in (anchor, curve)),
-    )
-    return signed_percent(bd_rate_percent(anchor, curve) / 100) if lowest < highest and len(curve) > 3 else "-"
+def _bd(anchor: Iterable[Point], curve: Iterable[Point]) -> str:
+    """`-` where the curves share no PSNR."""
+    return delta_percent(bd_rate(anchor, curve))
 
 
 def _streams(rows: list[Row]) -> str:

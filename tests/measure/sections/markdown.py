@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
+from ncodec.bench.curves import Delta
+
 Row = dict[str, Any]
 MISSING = "-"
 
@@ -29,6 +31,11 @@ def percent(share: float | None, digits: int = 1) -> str:
 def signed_percent(share: float, digits: int = 1) -> str:
     """Of a change: +1.5 %."""
     return f"{100 * share:+.{digits}f} %"
+
+
+def delta_percent(delta: Delta) -> str:
+    """A BD-rate, as signed_percent; `-` where there is none."""
+    return "-" if delta.value is None else signed_percent(delta.value / 100)
 
 
 def milliseconds(seconds: float | None) -> str:

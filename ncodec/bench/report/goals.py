@@ -1,0 +1,118 @@
+"""The goals of issue 4: what was to be reached, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ncodec.bench.curves import bd_rate, front
+from ncodec.bench.report.experiment import Experiment
+from ncodec.bench.report.naming import OURS, label_of
+from ncodec.bench.report.tables import Cell, Line, Table, markdown
+from ncodec.bench.runtime import runtimes
+from ncodec.bench.summary import Summary
+
+GOALS_PERCENT = {
+    "dncnn-then-avif420": -25.0,
+    "dncnn-then-avif444": -25.0,
+    "dncnn-then-jxl": -25.0,
+    "bm3d-then-avif420": -30.0,
+    "bm3d-then-avif444": -30.0,
+    "avif-denoise": -50.0,
+    "hyperprior-then-dncnn": -40.0,
+}
+"""BD-rate of ncodec's denoised decode against each, at GOALS_NOISE."""
+GOALS_NOISE = "gaussian:25"
+GOALS_TIMES = {"ncodec-then-dncnn": 5.0, "dncnn-then-avif420": 10.0, "dncnn-then-avif444": 10.0}
+"""How many times longer each should take than encoding and denoised decoding."""
+FOR_THE_RECORD = "ncodec-then-dncnn"
+"""No goal in bits: its file holds the noise."""
+
+
+JUDGED = {True: "met", False: "**missed**", None: "open"}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One of them.
+
+    Attributes:
+        what: figure, and whom ncodec is compared with.
+        aim, measured: with their units; `measured` says what is known where there is no number.
+        is_met: None where that is not known.
+        sentence: of both, where it is known.
+    """
+
+    what: str
+    aim: str
+    measured: str
+    is_met: bool | None
+    sentence: str = ""
+
+
+def chapter(experiments: Iterable[Experiment]) -> str:
+    """Every goal with what was measured, an experiment after the other; those that none has measured are told, too."""
+    found = [(experiment, goal) for experiment in experiments for goal in goals_of(experiment)]
+    if not found:
+        return ""
+    told = {goal.what for _, goal in found}
+    lines = [_line(goal, f"{experiment.name}, {experiment.about.dtype}") for experiment, goal in found]
+    lines += [_line(goal, "") for goal in _all_open() if goal.what not in told]
+    return markdown(Table(("ncodec, denoised", "aim", "measured", "", "file"), tuple(lines), frozenset(range(5))))
+
+
+def _line(goal: Goal, file: str) -> Line:
+    return Line(tuple(map(Cell, (goal.what, goal.aim, goal.measured, JUDGED[goal.is_met], file))))
+
+
+def _all_open() -> list[Goal]:
+    bits = [Goal(_bits(method), _at_most(aim), "not measured", None) for method, aim in GOALS_PERCENT.items()]
+    return bits + [Goal(_time(method), _at_least(aim), "not measured", None) for method, aim in GOALS_TIMES.items()]
+
+
+def goals_of(experiment: Experiment) -> list[Goal]:
+    """Those that an experiment answers."""
+    if experiment.about.noise != GOALS_NOISE or OURS not in experiment.summary.methods:
+        return []
+    summary = experiment.summary
+    there = summary.methods if experiment.tells_quality else ()
+    ratios = {line.method: line.ratio for line in runtimes(experiment.rows) if line.combined == OURS}
+    return [
+        *(_bits_goal(summary, method, aim) for method, aim in GOALS_PERCENT.items() if method in there),
+        *(_time_goal(method, ratios[method], aim) for method, aim in GOALS_TIMES.items() if method in ratios),
+    ]
+
+
+def _bits_goal(summary: Summary, method: str, aim_percent: float) -> Goal:
+    """Met, too, where the curves share no PSNR, if ncodec's smallest file is better than the other's best."""
+    ours, theirs = summary.curve(OURS), front(summary.curve(method))
+    delta = bd_rate(theirs, ours)
+    what, aim = _bits(method), _at_most(aim_percent)
+    if delta.value is not None:
+        measured = f"{delta.value:+.1f} %"
+        sentence = f"{measured} bits against {label_of(method)}, aim {aim_percent:+.0f} %"
+        return Goal(what, aim, measured, delta.value <= aim_percent, sentence)
+    if theirs and ours and ours[0][1] > theirs[-1][1] and ours[0][0] < theirs[-1][0]:
+        return Goal(what, aim, "ncodec's smallest file is better than its best, and smaller", True)
+    return Goal(what, aim, delta.reason, None)
+
+
+def _time_goal(method: str, ratio: float, aim: float) -> Goal:
+    sentence = f"{ratio:.1f} times faster than {label_of(method)}, aim {aim:.0f} times"
+    return Goal(_time(method), _at_least(aim), f"{ratio:.1f}", ratio >= aim, sentence)
+
+
+def _bits(method: str) -> str:
+    return f"BD-rate against {label_of(method)}"
+
+
+def _time(method: str) -> str:
+    return f"time of {label_of(method)}, over ncodec's"
+
+
+def _at_most(percent: float) -> str:
+    return f"{percent:+.0f} % or less"
+
+
+def _at_least(times: float) -> str:
+    return f"{times:.0f} or more"

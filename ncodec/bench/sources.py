@@ -1,0 +1,51 @@
+"""Which of our own code has a say in the figures, as hashes of what it says, comments and docstrings left out."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+
+import ncodec
+from ncodec.bench.row import ID_DIGITS
+
+PACKAGE = Path(ncodec.__file__).parent
+CODE = {
+    "ncodec": (
+        *("alpha.py", "base.py", "codec.py", "container.py", "entropy.py", "residual.py", "streams.py"),
+        *("enhancement/*.py", "nets/[!d]*.py", "noise/*.py", "bench/methods/ours.py"),
+    ),
+    "networks": ("nets/dncnn.py", "nets/windows.py", "bench/methods/denoisers.py"),
+    "noise": ("noise/*.py",),
+    "bm3d": ("bench/methods/denoisers.py",),
+    "files": ("bench/methods/files.py",),
+    "grain": ("bench/methods/grain.py",),
+    "alone": ("bench/methods/alone.py", "bench/methods/kit.py"),
+    "references": ("train/reference.py", "train/sizes.py", "bench/methods/references.py"),
+    "figures": ("bench/metrics.py", "bench/pictures.py"),
+    "times": ("bench/clock.py", "bench/session.py"),
+}
+"""Part of the comparison -> files inside the package, as patterns (`nets/[!d]*.py`: all but the denoiser)."""
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def code_hashes() -> dict[str, str]:
+    """Part -> 8 hex digits, of the package as it is on disk now."""
+    return {part: _hash(patterns) for part, patterns in CODE.items()}
+
+
+def _hash(patterns: tuple[str, ...]) -> str:
+    files = sorted({path for pattern in patterns for path in PACKAGE.glob(pattern)})
+    told = hashlib.sha256()
+    for path in files:
+        told.update(f"{path.relative_to(PACKAGE).as_posix()} {meaning(path.read_text(encoding='utf-8'))}".encode())
+    return told.hexdigest()[:ID_DIGITS]
+
+
+def meaning(source: str) -> str:
+    """Python code without comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body[:1] = [ast.Pass()]
+    return ast.dump(tree)
