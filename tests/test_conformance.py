@@ -86,4 +86,4 @@ def test_pixels_are_within_two_levels_on_this_hardware(native: Models, name: str
     difference = errors(native, name, label)
     assert difference.max() <= 2
     assert np.count_nonzero(difference > 1) <= max(1, 0.001 * difference.size)
-    assert difference.mean() <= 0.25
+    assert difference.sum() <= max(1, 0.25 * difference.size)  # of a single pixel one sample may be rounded otherwise
