@@ -140,6 +140,20 @@ def centre_crops(pack: Pack, count: int, side: int) -> np.ndarray:
     return np.stack(crops)
 
 
+def random_blocks(pack: Pack, count: int, side: int, seed: int) -> np.ndarray:
+    """uint8 [n, side, side, 3], as many from every picture, n about `count` or what a small set has to offer."""
+    random = np.random.default_rng(seed)
+    blocks = []
+    for i in range(len(pack)):
+        picture = pack.picture(i)
+        height, width = picture.shape[:2]
+        # A small set has fewer blocks to offer than are wanted: four of them over every pixel say it all.
+        for _ in range(max(1, min(count // len(pack), 4 * height * width // side**2))):
+            top, left = random.integers(0, height - side + 1), random.integers(0, width - side + 1)
+            blocks.append(picture[top : top + side, left : left + side])
+    return np.stack(blocks)
+
+
 def mirrored(position: np.ndarray, size: np.ndarray | int) -> np.ndarray:
     """Positions beyond the last pixel of `size` turn back, edge pixel repeated."""
     folded = position % (2 * size)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ncodec.nets.architecture import QUALITIES, STRIDE
-from ncodec.train.data import Pack
+from ncodec.train.data import Pack, random_blocks
 from ncodec.train.network import Network
 
 BLOCKS = 50_000
@@ -40,16 +39,7 @@ class Klt:
 
 def measure_klt(pack: Pack, seed: int = 1) -> Klt:
     """KLT of random 16x16 blocks, as many from every picture."""
-    random = np.random.default_rng(seed)
-    blocks = []
-    for i in range(len(pack)):
-        picture = pack.picture(i)
-        height, width = picture.shape[:2]
-        # A small set has fewer blocks to offer than are wanted: four of them over every pixel say it all.
-        for _ in range(max(1, min(BLOCKS // len(pack), 4 * height * width // BLOCK_SIDE**2))):
-            top, left = random.integers(0, height - BLOCK_SIDE + 1), random.integers(0, width - BLOCK_SIDE + 1)
-            blocks.append(picture[top : top + BLOCK_SIDE, left : left + BLOCK_SIDE])
-    x = torch.from_numpy(np.stack(blocks)).double().permute(0, 3, 1, 2) / 255 - 0.5
+    x = torch.from_numpy(random_blocks(pack, BLOCKS, BLOCK_SIDE, seed)).double().permute(0, 3, 1, 2) / 255 - 0.5
     unshuffled = functional.pixel_unshuffle(x, STRIDE)
     rows8, deviation8 = _principal(unshuffled.permute(0, 2, 3, 1).reshape(-1, unshuffled.shape[1]))
     coefficients = torch.einsum("kc,nchw->nkhw", rows8, unshuffled).flatten(1)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -120,12 +120,7 @@ def train(
     place = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng([place] if place.type == "cuda" else []), (out / LOG).open("a") as log:
-
-        def write(line: dict[str, Any]) -> None:
-            log.write(json.dumps(line) + "\n")
-            log.flush()
-            report(line)
-
+        write = _writer(log, report)
         torch.manual_seed(recipe.loop.seed)
         pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
         trainer = _prepare(recipe, pack, out, init, drop, place)
@@ -136,6 +131,15 @@ def train(
         write(opening | {key: asdict(value) for key, value in facts.items()})
         _Loop(trainer, budget, crops, out, pieces, write).run()
     return Result(budget.share(trainer.progress) >= 1, trainer.progress, out / WEIGHTS)
+
+
+def _writer(log: TextIO, report: Report) -> Report:
+    def write(line: dict[str, Any]) -> None:
+        log.write(json.dumps(line) + "\n")
+        log.flush()
+        report(line)
+
+    return write
 
 
 def _prepare(

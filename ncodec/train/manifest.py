@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ncodec.train.cards import model_cards
+from ncodec.train.checkpoint import Start
 
 MODELS, DENOISERS = "models", "denoisers"
 Rows = dict[str, list[dict[str, Any]]]
+
+
+def facts(path: Path, start: Start, trained_on: str, license_name: str) -> dict[str, Any]:
+    """What every row says: of the file, its network, and how long that was trained."""
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "trained_on": trained_on,
+        "license": license_name,
+        "architecture": start.architecture.to_dict(),
+        "gigapixels_seen": round(start.record.lifetime_pixels / 1e9, 2),
+        "steps": start.record.lifetime_steps,
+        "training_hours": round(start.record.lifetime_seconds / 3600, 2),
+    }
 
 
 def add_model(manifest: Path, row: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from dataclasses import asdict
@@ -18,10 +17,11 @@ from ncodec.errors import ModelError, NcodecError
 from ncodec.nets import dncnn
 from ncodec.train import reference
 from ncodec.train.checkpoint import Start, load_start
-from ncodec.train.manifest import set_denoiser
+from ncodec.train.manifest import facts, set_denoiser
 from ncodec.train.sizes import DENOISER, REFERENCE, task_of
 from ncodec.train.tasks.registry import TASKS
 
+LICENSE = "MIT"
 KINDS = {DENOISER: dncnn.KIND, REFERENCE: reference.KIND}
 
 
@@ -76,20 +76,9 @@ def write_opponent(start: Start, out: Path, trained_on: str) -> Path:
 
 def denoiser_row(path: Path) -> dict[str, Any]:
     """Of a denoiser's file in the manifest, whose files go into the wheel."""
-    start = load_start(path)
     with safe_open(path, "numpy") as file:
         trained_on = file.metadata()["trained_on"]
-    return {
-        "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "size_bytes": path.stat().st_size,
-        "trained_on": trained_on,
-        "license": "MIT",
-        "architecture": start.architecture.to_dict(),
-        "gigapixels_seen": round(start.record.lifetime_pixels / 1e9, 2),
-        "steps": start.record.lifetime_steps,
-        "training_hours": round(start.record.lifetime_seconds / 3600, 2),
-    }
+    return {"size_bytes": path.stat().st_size} | facts(path, load_start(path), trained_on, LICENSE)
 
 
 if __name__ == "__main__":

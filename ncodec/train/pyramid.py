@@ -11,13 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import torch
 from compressai.layers import GDN
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.train.data import Pack
+from ncodec.train.data import Pack, random_blocks
 from ncodec.train.klt import LOG_GAINS, WHITENING
 from ncodec.train.reference import ReferenceNetwork
 
@@ -49,15 +48,7 @@ class Level:
 
 def measure_levels(pack: Pack, width: int, latent: int, seed: int = 1) -> list[Level]:
     """Transforms of random 16x16 blocks, at most `width` channels after each, and `latent` after the last."""
-    random = np.random.default_rng(seed)
-    blocks = []
-    for i in range(len(pack)):
-        picture = pack.picture(i)
-        height, width_px = picture.shape[:2]
-        for _ in range(max(1, BLOCKS // len(pack))):
-            top, left = random.integers(0, height - SIDE + 1), random.integers(0, width_px - SIDE + 1)
-            blocks.append(picture[top : top + SIDE, left : left + SIDE])
-    x = torch.from_numpy(np.stack(blocks)).permute(0, 3, 1, 2).float() / 255 - 0.5
+    x = torch.from_numpy(random_blocks(pack, BLOCKS, SIDE, seed)).permute(0, 3, 1, 2).float() / 255 - 0.5
     levels = []
     for kept in (width, width, width, latent):
         vectors = F.pixel_unshuffle(x, 2).permute(0, 2, 3, 1).flatten(0, 2).double()

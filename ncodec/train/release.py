@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from ncodec.noise import Noise, add_noise
 from ncodec.train.checkpoint import Start, load_start
 from ncodec.train.data import Pack, centre_crops, open_packs
 from ncodec.train.export import write_release
-from ncodec.train.manifest import add_model
+from ncodec.train.manifest import add_model, facts
 from ncodec.train.network import Network, trainable_network
 from ncodec.train.sizes import codec_sizes
 
@@ -81,20 +80,8 @@ def record_of(start: Start) -> dict[str, str]:
 
 def manifest_row(path: Path, name: str, start: Start, trained_on: str, license_name: str) -> dict[str, Any]:
     """One row of the manifest (see ncodec.weights.Release), with the record of the training beside it."""
-    return {
-        "name": name,
-        "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "kind": "base",
-        "base": "",
-        "trained_on": trained_on,
-        "license": license_name,
-        "released": date.today().isoformat(),
-        "architecture": start.architecture.to_dict(),
-        "gigapixels_seen": round(start.record.lifetime_pixels / 1e9, 2),
-        "steps": start.record.lifetime_steps,
-        "training_hours": round(start.record.lifetime_seconds / 3600, 2),
-    }
+    kind = {"name": name, "kind": "base", "base": "", "released": date.today().isoformat()}
+    return kind | facts(path, start, trained_on, license_name)
 
 
 if __name__ == "__main__":

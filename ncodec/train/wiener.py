@@ -7,12 +7,11 @@ every channel on; the last one puts together the share of the components that is
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ncodec.nets.dncnn import DnCnn
-from ncodec.train.data import Pack
+from ncodec.train.data import Pack, random_blocks
 
 SIDE = 3
 BLOCKS = 40_000
@@ -26,15 +25,7 @@ def measure_blocks(pack: Pack, seed: int = 1) -> tuple[Tensor, Tensor]:
     Returns:
         float32 [27, 3, 3, 3], of norm 1, weakest first; float32 [27], their variances in [0, 1] units.
     """
-    random = np.random.default_rng(seed)
-    blocks = []
-    for i in range(len(pack)):
-        picture = pack.picture(i)
-        height, width = picture.shape[:2]
-        for _ in range(max(1, BLOCKS // len(pack))):
-            top, left = random.integers(0, height - SIDE + 1), random.integers(0, width - SIDE + 1)
-            blocks.append(picture[top : top + SIDE, left : left + SIDE])
-    x = torch.from_numpy(np.stack(blocks)).double().permute(0, 3, 1, 2).flatten(1) / 255
+    x = torch.from_numpy(random_blocks(pack, BLOCKS, SIDE, seed)).double().permute(0, 3, 1, 2).flatten(1) / 255
     x -= x.mean()
     variances, axes = torch.linalg.eigh(x.T @ x / len(x))
     return axes.T.float().reshape(-1, 3, SIDE, SIDE), variances.float().clamp(min=0)

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import platform
-import subprocess
 import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ncodec.bench.circumstances import commit, cpu_name
 from ncodec.device import choose_device, transform_dtype
 from ncodec.weights import models_folder, releases
 
@@ -43,7 +43,7 @@ def circumstances(script: str, model: str | Path, **more: Any) -> Row:
         "script": script,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "ncodec": ncodec_version(),
-        "commit": commit(),
+        "commit": commit() or "",
         "model": model_record(model),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
@@ -87,25 +87,6 @@ def model_record(model: str | Path) -> Row:
 def ncodec_version() -> str:
     """Of the checkout, which is what runs; an installed package beside it may be older."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-
-
-def commit() -> str:
-    """Of the checkout; `-dirty` if the product differs from it."""
-    changed = _git("status", "--porcelain", "--", "ncodec", "models", "pyproject.toml")
-    return _git("rev-parse", "HEAD") + ("-dirty" if changed else "")
-
-
-def cpu_name() -> str:
-    """As the kernel says it, and the widest instruction set that torch uses."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    amx = ", AMX" if torch.cpu._is_amx_tile_supported() else ""
-    return f"{names[0] if names else platform.processor()} ({torch.backends.cpu.get_cpu_capability()}{amx})"
-
-
-def _git(*words: str) -> str:
-    run = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    return run.stdout.strip()
 
 
 def _rounded(value: Any) -> Any:
