@@ -17,6 +17,7 @@ from pictures import scene
 
 SMALL = DnCnnSizes(depth=4, width=8)
 TOLD = DnCnnSizes(depth=4, width=8, conditioned=True)
+DIRECT = DnCnnSizes(depth=4, width=8, conditioned=True, residual=False)
 
 
 def random_net(sizes: DnCnnSizes) -> DnCnn:
@@ -38,7 +39,7 @@ def authors_file(net: DnCnn, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("sizes", [SMALL, TOLD])
+@pytest.mark.parametrize("sizes", [SMALL, TOLD, DIRECT])
 def test_a_fresh_network_gives_the_picture_back(sizes: DnCnnSizes):
     x = torch.rand(2, 3, 9, 11)
     with torch.no_grad():
@@ -48,13 +49,15 @@ def test_a_fresh_network_gives_the_picture_back(sizes: DnCnnSizes):
 def test_sizes_are_checked():
     assert DnCnnSizes.from_dict(TOLD.to_dict()) == TOLD
     assert DnCnnSizes().kmac_per_pixel() == pytest.approx(667, abs=1)
-    wrong = ({}, {"depth": 1}, {"width": 0}, {"conditioned": 1}, {"more": 1})
+    wrong = ({}, {"depth": 1}, {"width": 0}, {"conditioned": 1}, {"residual": 1}, {"more": 1})
+    early = {name: value for name, value in SMALL.to_dict().items() if name != "residual"}
+    assert DnCnnSizes.from_dict(early) == SMALL
     for change in wrong:
         with pytest.raises(ValueError):  # noqa: PT011 - the words differ
             DnCnnSizes.from_dict(SMALL.to_dict() | change if change else {})
 
 
-@pytest.mark.parametrize("sizes", [SMALL, TOLD])
+@pytest.mark.parametrize("sizes", [SMALL, TOLD, DIRECT])
 def test_a_run_in_windows_is_the_run_on_the_whole(sizes: DnCnnSizes):
     net, picture = random_net(sizes), scene(50, 70, sigma=20)
     whole = denoise(net, picture, 20, torch.float32)
@@ -78,7 +81,7 @@ def test_sigma_is_told_to_those_that_want_it():
     assert (denoise(net, picture, 5, torch.float32) != denoise(net, picture, 75, torch.float32)).any()
 
 
-@pytest.mark.parametrize("sizes", [SMALL, TOLD])
+@pytest.mark.parametrize("sizes", [SMALL, DIRECT])
 def test_the_authors_files_are_read(sizes: DnCnnSizes, tmp_path: Path):
     net = random_net(sizes)
     again = load_dncnn(authors_file(net, tmp_path / "net.pth"))

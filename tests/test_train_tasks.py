@@ -34,11 +34,13 @@ from ncodec.train.sizes import CODEC, DENOISER, REFERENCE, SIZES, ReferenceSizes
 from ncodec.train.tasks.denoiser import DenoiserTask
 from ncodec.train.tasks.reference import ReferenceTask
 from ncodec.train.tasks.registry import TASKS
+from ncodec.train.trainer import Trainer
 from pictures import scene
 from train_tools import TINY, tiny_recipe, training_pictures
 
 BLIND = DnCnnSizes(depth=3, width=16)
 TOLD = DnCnnSizes(depth=3, width=16, conditioned=True)
+DIRECT = DnCnnSizes(depth=3, width=16, conditioned=True, residual=False)
 DENOISING = ReferenceSizes(width=8, latent=12, denoising=4, trade_off=0.01)
 PLAIN = dataclasses.replace(DENOISING, denoising=0)
 
@@ -203,7 +205,7 @@ def test_weights_start_only_what_they_fit(pictures: Path, tmp_path: Path) -> Non
     network = TASKS[DENOISER].network(BLIND)
     state = network.state_dict()
     save_weights(tmp_path / "blind.safetensors", Start(BLIND, state, state, Progress()))
-    for sizes, words in ((TOLD, "cannot start one with"), (TINY, "cannot start a codec")):
+    for sizes, words in ((DIRECT, "cannot start one with"), (TINY, "cannot start a codec")):
         with pytest.raises(RequestError, match=words):
             train(
                 recipe_of(sizes), pictures, tmp_path / sizes.__class__.__name__, budget=Budget(steps=1),
@@ -311,7 +313,7 @@ def toml(values: dict, prefix: str = "") -> str:
     return "\n".join([*plain, *tables]) + "\n"
 
 
-@pytest.mark.parametrize("sizes", [BLIND, TOLD, DnCnnSizes(), DnCnnSizes(conditioned=True)])
+@pytest.mark.parametrize("sizes", [BLIND, TOLD, DIRECT, DnCnnSizes(), DnCnnSizes(conditioned=True)])
 def test_a_fresh_denoiser_is_a_linear_filter(sizes: DnCnnSizes, pictures: Path, tmp_path: Path) -> None:
     pack, _ = open_packs(pictures, tmp_path)
     task = DenoiserTask()
@@ -324,6 +326,17 @@ def test_a_fresh_denoiser_is_a_linear_filter(sizes: DnCnnSizes, pictures: Path, 
     with torch.no_grad():
         moved = network(0.5 * x, torch.zeros(1)) - 0.5 * network(x, torch.zeros(1))
     assert moved.abs().max() < 1e-4
+
+
+def test_a_blind_denoiser_starts_one_that_is_told(pictures: Path, tmp_path: Path) -> None:
+    blind = load_start(train(recipe_of(BLIND), pictures, tmp_path, budget=Budget(steps=4), device="cpu").weights)
+    pack, _ = open_packs(pictures, tmp_path)
+    told = Trainer(recipe_of(TOLD), pack, torch.device("cpu"), blind)
+    before = Trainer(recipe_of(BLIND), pack, torch.device("cpu"), blind)
+    x = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(told.ema(x, torch.tensor([0.2])), before.ema(x))
+    with pytest.raises(RequestError, match="cannot start"):
+        Trainer(recipe_of(BLIND), pack, torch.device("cpu"), told.weights())
 
 
 @pytest.mark.parametrize("denoising", [0, 4])

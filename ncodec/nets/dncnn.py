@@ -39,13 +39,14 @@ class DnCnnSizes:
     Attributes:
         depth: convolutions.
         width: channels between them.
-        conditioned: False: blind, and the convolutions give the noise. True (FDnCNN): the noise's standard deviation is
-            told in a fourth input channel, and they give the clean picture.
+        conditioned: the noise's standard deviation is told in a fourth input channel (FDnCNN); else it is blind.
+        residual: the convolutions give the noise, as in DnCNN; else the clean picture, as in the authors' FDnCNN.
     """
 
     depth: int = 20
     width: int = 64
     conditioned: bool = False
+    residual: bool = True
 
     def to_dict(self) -> dict[str, int]:
         """Plain values, for a JSON text."""
@@ -55,15 +56,16 @@ class DnCnnSizes:
     def from_dict(cls, values: dict[str, int]) -> DnCnnSizes:
         """The mirror of `to_dict`. Raises ValueError on a missing, unknown or senseless value."""
         names = {field.name for field in fields(cls)}
-        if not isinstance(values, dict) or set(values) != names:
+        if not isinstance(values, dict) or set(values) | {"residual"} != names:  # the first files do not have it
             raise ValueError(f"sizes {sorted(names.symmetric_difference(values))} are missing or unknown")
         sizes = cls(**values)  # pyright: ignore[reportArgumentType]
         if type(sizes.depth) is not int or not 2 <= sizes.depth <= 100:
             raise ValueError("the depth is not an integer in 2..100")
         if type(sizes.width) is not int or not 8 <= sizes.width <= 1024:
             raise ValueError("the width is not an integer in 8..1024")
-        if type(sizes.conditioned) is not bool:
-            raise ValueError("conditioned is neither true nor false")
+        for name in ("conditioned", "residual"):
+            if type(getattr(sizes, name)) is not bool:
+                raise ValueError(f"{name} is neither true nor false")
         return sizes
 
     def kmac_per_pixel(self) -> float:
@@ -96,7 +98,7 @@ class DnCnn(nn.Module):
         h = self.inner(h)
         with torch.autocast(x.device.type, enabled=False):
             h = self.layers[-1](h.to(x.dtype))
-        return h if self.sizes.conditioned else x - h
+        return x - h if self.sizes.residual else h
 
     def inner(self, h: Tensor) -> Tensor:
         """All convolutions but the first and the last, with their rectifiers: float [B, width, H, W] -> the same."""
@@ -125,7 +127,7 @@ class DnCnn(nn.Module):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # pyright: ignore[reportArgumentType]
             nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.layers[-1].weight)  # pyright: ignore[reportArgumentType]
-        if self.sizes.conditioned:
+        if not self.sizes.residual:
             for layer in self.layers:
                 layer.weight[:3] = 0  # pyright: ignore[reportIndexIssue]
                 layer.weight[range(3), range(3), 1, 1] = 1  # pyright: ignore[reportIndexIssue]
@@ -193,7 +195,7 @@ class _Runner:
         for layer in self.inner:
             h = layer(h)
         h = net.layers[-1](h.float())
-        return h if net.sizes.conditioned else x - h
+        return x - h if net.sizes.residual else h
 
 
 def _layer(conv: nn.Conv2d, dtype: torch.dtype) -> Layer:
@@ -225,4 +227,5 @@ def _read_authors(path: Path) -> tuple[DnCnnSizes, Mapping[str, Tensor]]:
     tensors = {
         f"layers.{k}.{part}": state[f"model.{2 * k}.{part}"] for k in range(depth) for part in ("weight", "bias")
     }
-    return DnCnnSizes(depth, first.shape[0], first.shape[1] == 4), tensors
+    conditioned = first.shape[1] == 4
+    return DnCnnSizes(depth, first.shape[0], conditioned, residual=not conditioned), tensors

@@ -1,4 +1,7 @@
-"""Weights of one network as the start of another that is deeper: new blocks are the identity, so nothing changes."""
+"""Weights of one network as the start of another that is larger, so that nothing changes yet.
+
+New blocks are the identity; a convolution with one input more (sigma, for a blind DnCNN) starts deaf to it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from ncodec.errors import RequestError
 from ncodec.nets.architecture import Architecture
@@ -50,6 +54,8 @@ def check_growth(old: Architecture, new: Architecture) -> None:
 def grown_state(fresh: dict[str, Tensor], trained: dict[str, Tensor]) -> dict[str, Tensor]:
     """Every tensor of `trained`, and from `fresh` the blocks at the ends of its stages that `trained` lacks.
 
+    A convolution of `fresh` with one input channel more than in `trained` gets zeros for it.
+
     Args:
         fresh: state dict of a newly made network of the new architecture (its stages are the identity).
         trained: state dict of the smaller network; tensors that are never trained (compressai's tables) may lack.
@@ -57,6 +63,7 @@ def grown_state(fresh: dict[str, Tensor], trained: dict[str, Tensor]) -> dict[st
     Raises:
         RequestError: a tensor is missing that is not a new block's, or does not fit.
     """
+    trained = {name: _widened(value, fresh[name]) if name in fresh else value for name, value in trained.items()}
     block = re.compile("|".join(re.escape(name) + r"\.\d+\." for name in STAGES.values()))
     for name, value in fresh.items():
         if name not in trained and value.is_floating_point() and not block.match(name):
@@ -64,3 +71,10 @@ def grown_state(fresh: dict[str, Tensor], trained: dict[str, Tensor]) -> dict[st
         if name in trained and value.is_floating_point() and trained[name].shape != value.shape:
             raise RequestError(f"{name} has shape {list(trained[name].shape)} in the weights to start from")
     return {name: trained.get(name, value) if value.is_floating_point() else value for name, value in fresh.items()}
+
+
+def _widened(value: Tensor, like: Tensor) -> Tensor:
+    """`value` with an input channel of zeros where `like` is a convolution with one more; else as it is."""
+    if value.dim() != 4 or like.shape[1:2] != (value.shape[1] + 1,):
+        return value
+    return F.pad(value, (0, 0, 0, 0, 0, 1))

@@ -35,11 +35,13 @@ def measure_blocks(pack: Pack, seed: int = 1) -> tuple[Tensor, Tensor]:
 def start_as_wiener(network: DnCnn, components: Tensor, variances: Tensor) -> None:
     """Make `network` the linear filter; channels beyond those that it needs stay as they were drawn.
 
-    A conditioned network, which gives the clean picture, hands the picture and sigma through in channels of their own.
+    What a network needs besides is handed through in channels of their own: sigma where it is told, and the picture
+    where the clean one is wanted and not the noise.
     """
     first, *inner, last = (conv for conv in network.layers if isinstance(conv, nn.Conv2d))
-    told = network.sizes.conditioned
-    pairs = min(len(components), (network.sizes.width - 4 * told) // 2)
+    sizes = network.sizes
+    handed = [*range(0 if sizes.residual else 3), *([3] if sizes.conditioned else [])]
+    pairs = min(len(components), (sizes.width - len(handed)) // 2)
     shown = components[:pairs]
     noise_share = START_SIGMA**2 / (START_SIGMA**2 + variances[:pairs])
     # Every pixel lies in nine blocks: the mean of what they say of it.
@@ -52,9 +54,9 @@ def start_as_wiener(network: DnCnn, components: Tensor, variances: Tensor) -> No
     last.weight[:, :pairs], last.weight[:, pairs : 2 * pairs] = back, -back
     for conv in inner:
         nn.init.dirac_(conv.weight)
-    if told:
-        own = range(2 * pairs, 2 * pairs + 4)
-        first.weight[own] = 0
-        first.weight[own, range(4), 1, 1] = 1
+    own = range(2 * pairs, 2 * pairs + len(handed))
+    first.weight[own] = 0
+    first.weight[own, handed, 1, 1] = 1
+    if not sizes.residual:
         last.weight.neg_()
         last.weight[range(3), own[:3], 1, 1] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,10 @@ class DenoiserTask(Task[DnCnn, DnCnnSizes]):
 
     def begin(self, network: DnCnn, pack: Pack) -> None:
         start_as_wiener(network, *measure_blocks(pack))
+
+    def check_start(self, old: DnCnnSizes, new: DnCnnSizes) -> None:
+        """A blind network can also start one that is told sigma."""
+        super().check_start(dataclasses.replace(old, conditioned=old.conditioned or new.conditioned), new)
 
     def groups(self, network: DnCnn) -> Groups:
         """Muon for all convolutions between the first and the last."""
