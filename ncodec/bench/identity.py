@@ -23,6 +23,7 @@ from typing import Any
 
 from ncodec.bench.methods.method import METHODS
 from ncodec.bench.row import ID_DIGITS, Circumstances, Row
+from ncodec.bench.sources import SAME
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def facts(about: Circumstances, method: str, setting: str) -> dict[str, Any]:
     weights = {need.weights.format(setting=setting) for need in needs if need.weights}
     found: dict[str, Any] = {
         "noise": (about.noise, about.seed),
-        "code": {name: about.code.get(name) for need in needs for name in need.code},
+        "code": {name: SAME.get(told := about.code.get(name, ""), told) for need in needs for name in need.code},
         "packages": {name: versions.get(name) for need in needs for name in need.packages},
         "weights": {name: about.weights.get(name) for name in weights},
     }

@@ -15,7 +15,7 @@ from ncodec.bench.methods import METHODS
 from ncodec.bench.results import ResultFile, Results, read_results
 from ncodec.bench.row import Circumstances, Row
 from ncodec.bench.selection import latest, select, selections
-from ncodec.bench.sources import CODE, PACKAGE, code_hashes, meaning
+from ncodec.bench.sources import CODE, PACKAGE, SAME, code_hashes, meaning
 
 EARLIER = replace(
     ABOUT,
@@ -72,6 +72,14 @@ def test_rows_end_with_what_they_depend_on(changes: dict[str, Any], methods: set
 @pytest.mark.parametrize("changes", [{"threads": 8}, {"cpu": "another"}, {"repeats": 1}, {"code": {"times": "1"}}])
 def test_times_depend_on_the_machine(changes: dict[str, Any]) -> None:
     assert invalidated(EARLIER, **changes) == set(METHOD_NAMES) - {"noisy"}
+
+
+@pytest.mark.parametrize(("earlier", "later"), SAME.items())
+def test_code_that_was_found_to_do_the_same_ends_no_rows(earlier: str, later: str) -> None:
+    before = replace(UNTIMED, code=EARLIER.code | {"networks": earlier})
+    assert invalidated(before, code={"networks": later}) == set()
+    assert invalidated(before, code={"networks": "1"}) == NETWORKS - {"ncodec-denoised"}
+    assert later in code_hashes().values()  # else the entry tells nothing any more
 
 
 def test_a_method_that_is_not_known_depends_on_everything() -> None:
