@@ -16,7 +16,9 @@ TOP = len(BANDS) - 1
 MEANS = np.arange(255 * SIDE**2 + 1) / SIDE**2
 """float64: all means that a block can have, ascending."""
 
-_MAX_BLOCKS = 24576  # a 768x512 RGB picture has 18432: larger ones are sampled, so that time and memory do not grow
+_MAX_BLOCKS = 12288
+"""Larger pictures are sampled. A 768x512 RGB picture has 18432 blocks; with all of them the estimate takes twice as
+long, and errs by 0.41 instead of 0.47 % (Kodak, white noise of sigma 25, root mean square)."""
 _FEW_BLOCKS = 4096  # smaller pictures give overlapping blocks too
 
 
@@ -65,7 +67,7 @@ class Blocks:
 
 
 def sample_blocks(pixels: np.ndarray) -> Blocks:
-    """Blocks of uint8 [height, width, channels], evenly spread, at most about 25000; none below 8x8 pixels."""
+    """Blocks of uint8 [height, width, channels], evenly spread, at most about 12000; none below 8x8 pixels."""
     octets = _cut(pixels, 0, 0)
     if len(octets) < _FEW_BLOCKS:
         half = SIDE // 2
