@@ -34,7 +34,7 @@ SLICE_LATENTS = SLICE_PIXELS // LATENT_STRIDE
 SLICE_HYPER = SLICE_PIXELS // HYPER_STRIDE
 
 CodeStep = Callable[[int, Window, Tensor, np.ndarray], np.ndarray]
-"""(step 0 or 1, slice, mean float64 [h, w, latent / 2], rows uint8 [n]) -> symbols int16 [n]."""
+"""(step 0 or 1, slice, mean float integers [h, w, latent / 2], rows uint8 [n]) -> symbols int16 [n]."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 
 from ncodec import base
 from ncodec.entropy import entropy_bits
-from ncodec.nets.exact import FEATURE_MAX, ExactDepthwise, ExactLinear, prove_bound
+from ncodec.nets.exact import SUM_LIMITS, ExactDepthwise, ExactLinear, IntegerWeights
 from ncodec.nets.model import Model
 from ncodec.nets.prior import place_step, split_step
 from ncodec.nets.windows import windows
@@ -93,13 +93,13 @@ def test_slices_give_the_values_of_a_run_on_the_whole(model: Model):
     z = torch.from_numpy(rng.integers(-9, 10, (17, 18, model.arch.hyper)).astype(np.int16))
     y = torch.from_numpy(rng.normal(0, 3, (height, width, model.arch.latent)).astype(np.float32))
     whole = model.prior.features(z)[:height, :width]
-    assert torch.equal(base._features(model, z, height, width).double(), whole)
-    first = torch.zeros(height, width, model.arch.latent, dtype=torch.float64)
-    grid = torch.round(y * 1024)
-    place_step(first, split_step(grid, 0).double(), 0)
+    assert torch.equal(base._features(model, z, height, width), whole)
+    first = torch.zeros(height, width, model.arch.latent)
+    grid = torch.round(y * 128)
+    place_step(first, split_step(grid, 0), 0)
     mean, rows = model.prior.step2(whole, first, 0, 0)
     for window in windows(height, width, base.SLICE_LATENTS, 1):
-        part_mean, part_rows = base._step2(model, whole.float(), grid / 1024, window)
+        part_mean, part_rows = base._step2(model, whole, grid / 128, window)
         assert torch.equal(part_mean, mean[window.core])
         assert torch.equal(part_rows, rows[window.core])
 
@@ -126,48 +126,91 @@ def test_bfloat16_stays_within_a_level_or_two_of_float32(model: Model):
     assert error.view(32, 8, 48, 8, 3).mean((1, 3)).abs().max() <= 0.6
 
 
-def test_every_integer_layer_is_proven_and_the_proof_can_fail(model: Model):
-    weight = torch.full((1, 4096), 32767, dtype=torch.int16)
-    with pytest.raises(ValueError, match="past 2"):
-        prove_bound(weight, torch.zeros(1, dtype=torch.int64), "wide")
-    prove_bound(weight[:, :64], torch.zeros(1, dtype=torch.int64), "narrow")
-
-
-def test_linear_layer_is_what_the_format_page_says(rng: np.random.Generator):
-    """Against Python's own integers, with inputs at the very ends of the range."""
-    weight = rng.integers(-32767, 32768, (5, 24))
-    bias = rng.integers(-(2**30), 2**30, 5)
-    x = rng.choice([-FEATURE_MAX, FEATURE_MAX, 0, 1, -1, 12345], (3, 2, 24))
+def layer(weight: np.ndarray, bias: np.ndarray, shift: int, clamp: int, *, depthwise: bool = False) -> IntegerWeights:
+    """`weight` as in a file; all outputs alike."""
     tensors = {
         "l.weight": torch.from_numpy(weight.astype(np.int16)),
-        "l.bias": torch.from_numpy(bias),
-        "l.shift": torch.tensor([20], dtype=torch.int32),
+        "l.bias": torch.from_numpy(bias.astype(np.int64)),
+        "l.shift": torch.full((len(bias),), shift, dtype=torch.int32),
+        "l.clamp": torch.full((len(bias),), clamp, dtype=torch.int32),
     }
-    for slope_bits in (0, 3, 7):
-        out = ExactLinear(tensors, "l", 2.0**-slope_bits)(torch.from_numpy(x).double())
+    return IntegerWeights.of(tensors, "l", depthwise=depthwise)
+
+
+def test_every_integer_layer_is_proven_and_the_proof_can_fail():
+    wide = layer(np.full((1, 4096), 32767), np.zeros(1), 16, 1)
+    with pytest.raises(ValueError, match="past 2"):
+        wide.largest_sum(torch.full((4096,), 2**26), "wide")
+    assert wide.largest_sum(torch.full((4096,), 2**24), "wide") == 4096 * 32767 * 2**24 + 2**16
+    assert layer(np.array([[-3, 5]]), np.array([-7]), 4, 1).largest_sum(torch.tensor([10, 100]), "l") == 537 + 16
+    with pytest.raises(ValueError, match="past 2"):
+        layer(np.zeros((1, 1)), np.array([-(2**63) + 1]), 1, 1).largest_sum(torch.tensor([1]), "biased")
+
+
+def test_the_released_model_is_carried_in_float32(model: Model):
+    assert model.prior.dtype == torch.float32
+    assert model.prior.carrier() == torch.float32
+
+
+def test_coarse_products_are_noticed(model: Model, monkeypatch: pytest.MonkeyPatch):
+    """As on a machine whose float32 products are made of bfloat16 ones, or of two of them, or of tf32 ones."""
+    z = torch.from_numpy(np.random.default_rng(1).integers(-9, 10, (3, 4, model.arch.hyper)).astype(np.int16))
+    expected, exact = model.prior.features(z), torch.mm
+
+    def coarse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return exact(rounded(x), rounded(y)) if x.dtype == torch.float32 else exact(x, y)
+
+    for digits in (8, 11, 16, 22):
+
+        def rounded(x: torch.Tensor, digits: int = digits) -> torch.Tensor:
+            mantissa, exponent = torch.frexp(x)
+            return torch.ldexp((mantissa * 2**digits).round() / 2**digits, exponent)
+
+        monkeypatch.setattr(torch, "mm", coarse)
+        features = model.prior.features(z)
+        monkeypatch.undo()
+        assert features.dtype == torch.float64
+        assert torch.equal(features, expected.double())
+
+
+@pytest.mark.parametrize(("dtype", "shift", "reach"), [(torch.float32, 9, 250), (torch.float64, 16, 2**23 - 1)])
+def test_linear_layer_is_what_the_format_page_says(
+    rng: np.random.Generator, dtype: torch.dtype, shift: int, reach: int
+):
+    """Against Python's own integers, with inputs at the very ends of the range, and sums near what the type holds."""
+    most = 2700 if dtype == torch.float32 else 32767
+    weight, bias = rng.integers(-most, most + 1, (5, 24)), rng.integers(-(2**18), 2**18, 5)
+    x, added = rng.choice([-reach, reach, 0, 1, -1, 123], (3, 2, 24)), rng.integers(-500, 500, (3, 2, 5))
+    for slope_bits, clamp, onto in ((0, 2**23 - 1, None), (0, 3000, added), (3, 2**23 - 1, None), (7, 500, None)):
+        weights = layer(weight, bias, shift, clamp)
+        largest = weights.largest_sum(torch.full((24,), reach), "l")
+        assert SUM_LIMITS[dtype] / 2**12 < largest < SUM_LIMITS[dtype]
+        linear = ExactLinear(weights, 2.0**-slope_bits).to(torch.device("cpu"), dtype)
+        stream = None if onto is None else torch.from_numpy(onto).to(dtype)
+        out = linear(torch.from_numpy(x).to(dtype), stream)
         for place in np.ndindex(3, 2):
             for o in range(5):
                 total = sum(int(w) * int(v) for w, v in zip(weight[o], x[place], strict=True)) + int(bias[o])
-                scaled, unit = (total << (7 - slope_bits), 1 << 27) if total < 0 else (total << 7, 1 << 27)
-                expected = max(-FEATURE_MAX, min(FEATURE_MAX, (2 * scaled + unit) // (2 * unit)))
-                assert int(out[place][o]) == expected
+                scaled, unit = total << (7 - slope_bits if total < 0 else 7), 1 << (7 + shift)
+                rounded = (2 * scaled + unit) // (2 * unit) + (0 if onto is None else int(onto[place][o]))
+                assert int(out[place][o]) == max(-clamp, min(clamp, rounded))
 
 
-def test_depthwise_layer_is_what_the_format_page_says(rng: np.random.Generator):
-    weight, bias = rng.integers(-32767, 32768, (9, 3)), rng.integers(-(2**30), 2**30, 3)
-    x = rng.integers(-FEATURE_MAX, FEATURE_MAX, (4, 5, 3))
-    tensors = {
-        "d.weight": torch.from_numpy(weight.astype(np.int16)),
-        "d.bias": torch.from_numpy(bias),
-        "d.shift": torch.tensor([18], dtype=torch.int32),
-    }
-    out = ExactDepthwise(tensors, "d")(torch.from_numpy(x).double())
+@pytest.mark.parametrize(("dtype", "shift", "reach"), [(torch.float32, 9, 250), (torch.float64, 16, 2**23 - 1)])
+def test_depthwise_layer_is_what_the_format_page_says(
+    rng: np.random.Generator, dtype: torch.dtype, shift: int, reach: int
+):
+    most = 7000 if dtype == torch.float32 else 32767
+    weight, bias = rng.integers(-most, most + 1, (9, 3)), rng.integers(-(2**18), 2**18, 3)
+    x = rng.integers(-reach, reach + 1, (4, 5, 3))
+    weights = layer(weight, bias, shift, 4000, depthwise=True)
+    assert weights.largest_sum(torch.full((3, 1), reach), "d") < SUM_LIMITS[dtype]
+    out = ExactDepthwise(weights).to(torch.device("cpu"), dtype)(torch.from_numpy(x).to(dtype))
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
     for i, j, c in np.ndindex(4, 5, 3):
         window = padded[i : i + 3, j : j + 3, c].ravel()
         total = sum(int(a) * int(b) for a, b in zip(window, weight[:, c], strict=True)) + int(bias[c])
-        expected = max(-FEATURE_MAX, min(FEATURE_MAX, (2 * total + (1 << 18)) >> 19))
-        assert int(out[i, j, c]) == expected
+        assert int(out[i, j, c]) == max(-4000, min(4000, (2 * total + (1 << shift)) >> (shift + 1)))
 
 
 def test_real_bytes_fit_the_estimated_entropy(model: Model):

@@ -140,17 +140,20 @@ def test_symbols_that_no_table_holds(small: Release, monkeypatch: pytest.MonkeyP
 
 
 def test_activations_and_latents_at_their_limits(small: Release, monkeypatch: pytest.MonkeyPatch):
-    """Latents and hyper-latents that no picture has: every clamp of the integer networks is reached."""
+    """Latents and hyper-latents that no picture has: the clamps of the integer networks are reached."""
     rng = np.random.default_rng(6)
     z = torch.from_numpy(rng.integers(-32768, 32768, (2, 2, TINY.hyper)).astype(np.int16))
-    y = torch.from_numpy(rng.uniform(-20000, 20000, (7, 5, TINY.latent)).astype(np.float32))
+    y = torch.from_numpy(rng.uniform(-40000, 40000, (7, 5, TINY.latent)).astype(np.float32))
     monkeypatch.setattr(small.model.transforms, "analyse", lambda pixels, quality: y)
     monkeypatch.setattr(small.model.transforms, "hyper_analyse", lambda y: z)
     data = small.coded(scene(112, 80), 1, None)
     box, mine = parse(data), decode_latents(read(data), small.weights)
     assert np.array_equal(mine, latents(box, small.model))
-    features = Networks(small.weights.tensors).features(decode_hyper_latents(read(data), small.weights), 7, 5)
-    assert np.abs(features).max() == np.abs(mine).max() == 2**23 - 1
+    networks = Networks(small.weights.tensors)
+    features = networks.features(decode_hyper_latents(read(data), small.weights), 7, 5)
+    assert (np.abs(features) == networks.of("block16.v", "clamp")).any()
+    assert (np.abs(mine) > 128 * 32000).any()
+    assert (np.abs(mine) >> networks.of("latents", "shift") > networks.of("latents", "clamp")).any()
 
 
 def random_params(rng: np.random.Generator, channels: int, contexts: bool) -> Params:

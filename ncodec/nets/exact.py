@@ -1,56 +1,123 @@
-"""Integer layers carried in float64 with stock kernels: the same result on every machine, bit for bit.
+"""Integer layers carried in floating point with stock kernels: the same result on every machine, bit for bit.
 
-Activations are integers on the grid 2^-FEATURE_BITS, clamped to +-FEATURE_MAX; weights are int16 on a power-of-two grid
-of their own. All sums stay below 2^52, proven from the actual weights when a layer is made, so float64 holds every
-intermediate value exactly, in whatever order a library adds. Layers are matrix products and shifted multiply-adds: no
-library can choose an FFT or Winograd kernel for them.
+Activations are integers on the grid 2^-FEATURE_BITS, clamped to the range that the weights file gives each channel;
+weights are int16 on a power-of-two grid of their own for each output. What a sum can reach at most is proven from the
+actual weights when a model is loaded (`wiring.py`). Below 2^24 float32 holds every intermediate value exactly, below
+2^52 float64, in whatever order a library adds. Layers are matrix products and shifted multiply-adds: no library can
+choose an FFT or Winograd kernel for them.
 
-Tensors are float64 [height, width, channels] of integer values. Normative text: docs/format.md.
+Tensors are float32 or float64 [height, width, channels] of integer values. Normative text: docs/format.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ncodec.nets.layers import SLOPE_CHANNEL, SLOPE_SPATIAL
-
-FEATURE_BITS = 10
+FEATURE_BITS = 7
 FEATURE_MAX = (1 << 23) - 1
-"""Activations stay within +-8192 in steps of 1/1024: exact in float32 too, for storage."""
-ACCUMULATOR_MAX = 1 << 52
+"""No activation goes beyond, whatever the weights file says: its sum with another one is exact in float32."""
+SUM_LIMITS = {torch.float32: 1 << 24, torch.float64: 1 << 52}
+"""Sums, in units of their own grid, must stay below."""
 
 TAPS = 9
-SHIFT_MAX = 24
-_LEAKY_BITS = 7  # the smallest slope is 2^-7: products with it need seven more fraction bits
+SHIFT_MAX = 16
+"""With the smallest slope, 2^-7, one half still is a multiple of the grid's unit below 2^24."""
+
+
+@dataclass(frozen=True)
+class IntegerWeights:
+    """Of one layer, as the weights file has them: `out = clamp(floor(leaky(weight @ x + bias) * 2^-shift + 1/2))`.
+
+    Attributes:
+        weight: int16 [out, in]; a depthwise layer's are [channels, 9], taps in raster order.
+        bias: int64 [out], on the grid 2^-(shift + FEATURE_BITS).
+        shift: int32 [out]; the weights of an output are on the grid 2^-shift.
+        clamp: int64 [out], the largest magnitudes that come out.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    shift: Tensor
+    clamp: Tensor
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], prefix: str, *, depthwise: bool = False) -> IntegerWeights:
+        """From `{prefix}.weight` ([9, channels] of a depthwise layer), `.bias`, `.shift` and `.clamp`.
+
+        `.clamp` is int32 [out]; where s^2 outputs become positions of one channel, [out / s^2].
+
+        Raises:
+            KeyError: one is missing.
+            ValueError: one is not of that type, shape or range.
+        """
+        weight, bias, shift = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "shift"))
+        weight = weight.t() if depthwise else weight
+        types = (weight.dtype, bias.dtype, shift.dtype)
+        if types != (torch.int16, torch.int64, torch.int32) or weight.ndim != 2 or weight.shape[:1] != bias.shape:
+            raise ValueError(f"layer {prefix} is not an integer layer")
+        if shift.shape != bias.shape or int(shift.min()) < 0 or int(shift.max()) > SHIFT_MAX:
+            raise ValueError(f"layer {prefix}: a shift is outside 0..{SHIFT_MAX}")
+        if depthwise and weight.shape[1] != TAPS:
+            raise ValueError(f"layer {prefix}: {weight.shape[1]} taps, {TAPS} expected")
+        clamp = clamps(tensors, prefix)
+        if len(bias) % len(clamp):
+            raise ValueError(f"{prefix}.clamp does not fit the layer's {len(bias)} outputs")
+        return cls(weight, bias, shift, clamp.repeat_interleave(len(bias) // len(clamp)))
+
+    def largest_sum(self, reach: Tensor, name: str) -> int:
+        """What no sum can pass, rounding included.
+
+        Args:
+            reach: int64 [in] (depthwise: [channels, 1]): the largest magnitudes of the inputs.
+            name: for messages.
+
+        Raises:
+            ValueError: float64 would not hold it.
+        """
+        largest = int(largest_sums(self.weight, self.bias, self.shift, reach).max())
+        if largest >= SUM_LIMITS[torch.float64]:
+            raise ValueError(f"layer {name}: its weights could take a sum past 2^52")
+        return largest
+
+
+def largest_sums(weight: Tensor, bias: Tensor, shift: Tensor, reach: Tensor) -> Tensor:
+    """int64 [out]: what no sum of a layer's can pass, rounding included; see `IntegerWeights`."""
+    limit = SUM_LIMITS[torch.float64]
+    # A bias beyond the limit is one too large anyway; clamped, it cannot wrap around.
+    constant = bias.long().clamp(-limit, limit).abs() + (1 << shift.long())
+    return (weight.long().abs() * reach).sum(1) + constant
+
+
+def clamps(tensors: Mapping[str, Tensor], prefix: str) -> Tensor:
+    """int64 [n]: the largest magnitudes in `{prefix}.clamp`. Raises KeyError, ValueError."""
+    values = tensors[f"{prefix}.clamp"]
+    if values.dtype != torch.int32 or values.ndim != 1 or not len(values):
+        raise ValueError(f"{prefix}.clamp is no row of int32 numbers")
+    if int(values.min()) < 1 or int(values.max()) > FEATURE_MAX:
+        raise ValueError(f"{prefix}.clamp is outside 1..{FEATURE_MAX}")
+    return values.long()
 
 
 class ExactLinear:
     """1x1 convolution with requantisation: integers [H, W, in] -> integers [H, W, out].
 
-    ``out = clamp(floor(leaky(x @ weight^T + bias) * 2^-shift + 1/2))`` with weight on the grid 2^-shift and the bias on
-    the grid 2^-(shift + FEATURE_BITS).
-
     Args:
-        tensors: `{prefix}.weight` int16 [out, in], `{prefix}.bias` int64 [out], `{prefix}.shift` int32 [1].
-        prefix: the layer's name in the weights file.
+        weights: of the layer, proven (`IntegerWeights.largest_sum`).
         slope: of the leaky rectifier before requantisation, a power of two; 1 for none.
-
-    Raises:
-        ValueError: the weights would let an accumulator pass 2^52.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], prefix: str, slope: float = 1.0) -> None:
-        weight, bias, bits = _layer(tensors, prefix)
-        prove_bound(weight, bias, prefix)
+    def __init__(self, weights: IntegerWeights, slope: float = 1.0) -> None:
         # Scaled by 2^-shift beforehand: multiplying by a power of two changes no digit, and saves a pass per layer.
-        self.weight = (weight.double() * 2.0**-bits).t().contiguous()
-        self.bias = bias.double() * 2.0**-bits
-        self.slope = slope
+        unit = torch.exp2(-weights.shift.double())
+        self.weight = (weights.weight.double() * unit[:, None]).t().contiguous()
+        self.bias = weights.bias.double() * unit
+        self.clamp, self.slope = weights.clamp.double(), slope
         if slope == 1.0:
             self.bias = self.bias + 0.5
 
@@ -58,90 +125,70 @@ class ExactLinear:
         """A layer of these outputs in this order, from these inputs; the others are 0."""
         layer = copy(self)
         layer.weight, layer.bias = self.weight[inputs][:, outputs].contiguous(), self.bias[outputs].contiguous()
+        layer.clamp = self.clamp[outputs].contiguous()
         return layer
 
-    def to(self, device: torch.device) -> ExactLinear:
+    def to(self, device: torch.device, dtype: torch.dtype) -> ExactLinear:
         """Move the weights; returns itself."""
-        self.weight, self.bias = self.weight.to(device), self.bias.to(device)
+        self.weight, self.bias, self.clamp = (t.to(device, dtype) for t in (self.weight, self.bias, self.clamp))
         return self
 
-    def __call__(self, x: Tensor) -> Tensor:
-        flat = torch.mm(x.reshape(-1, x.shape[-1]), self.weight).add_(self.bias)
+    def __call__(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
+        """With `onto` [H, W, out], that is added before clamping."""
+        weight, bias, clamp = (tensor.to(x.dtype) for tensor in (self.weight, self.bias, self.clamp))
+        flat = torch.mm(x.reshape(-1, x.shape[-1]), weight).add_(bias)
         if self.slope != 1.0:
             F.leaky_relu(flat, self.slope, inplace=True).add_(0.5)
-        return flat.floor_().clamp_(-FEATURE_MAX, FEATURE_MAX).view(*x.shape[:-1], len(self.bias))
+        out = flat.floor_().view(*x.shape[:-1], len(bias))
+        if onto is not None:
+            out.add_(onto)
+        return out.clamp_(-clamp, clamp)
 
 
 class ExactDepthwise:
     """Depthwise 3x3 convolution with zero padding and requantisation, as nine shifted multiply-adds.
 
     Args:
-        tensors: `{prefix}.weight` int16 [9, channels] (row-major taps), `{prefix}.bias` int64, `{prefix}.shift` int32.
-        prefix: the layer's name in the weights file.
-
-    Raises:
-        ValueError: the weights would let an accumulator pass 2^52.
+        weights: of the layer, proven (`IntegerWeights.largest_sum`).
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], prefix: str) -> None:
-        weight, bias, bits = _layer(tensors, prefix)
-        if weight.shape[0] != TAPS:
-            raise ValueError(f"layer {prefix}: {weight.shape[0]} taps, {TAPS} expected")
-        prove_bound(weight.t(), bias, prefix)
-        self.weight = weight.double() * 2.0**-bits
-        self.bias = bias.double() * 2.0**-bits + 0.5
+    def __init__(self, weights: IntegerWeights) -> None:
+        unit = torch.exp2(-weights.shift.double())
+        self.weight = (weights.weight.double() * unit[:, None]).t().contiguous()
+        self.bias = weights.bias.double() * unit + 0.5
+        self.clamp = weights.clamp.double()
 
-    def to(self, device: torch.device) -> ExactDepthwise:
+    def to(self, device: torch.device, dtype: torch.dtype) -> ExactDepthwise:
         """Move the weights; returns itself."""
-        self.weight, self.bias = self.weight.to(device), self.bias.to(device)
+        self.weight, self.bias, self.clamp = (t.to(device, dtype) for t in (self.weight, self.bias, self.clamp))
         return self
 
     def __call__(self, x: Tensor) -> Tensor:
         height, width, _ = x.shape
+        weight, bias, clamp = (tensor.to(x.dtype) for tensor in (self.weight, self.bias, self.clamp))
         padded = F.pad(x, (0, 0, 1, 1, 1, 1))
-        out = torch.addcmul(self.bias, padded[:height, :width], self.weight[0])
+        out = torch.addcmul(bias, padded[:height, :width], weight[0])
         for tap in range(1, TAPS):
             i, j = divmod(tap, 3)
-            out.addcmul_(padded[i : i + height, j : j + width], self.weight[tap])
-        return out.floor_().clamp_(-FEATURE_MAX, FEATURE_MAX)
+            out.addcmul_(padded[i : i + height, j : j + width], weight[tap])
+        return out.floor_().clamp_(-clamp, clamp)
 
 
+@dataclass(frozen=True)
 class ExactBlock:
-    """`ncodec.nets.layers.Block` in integers: both residual branches add to the grid and clamp."""
+    """`ncodec.nets.layers.Block` in integers: both residual branches are added on the grid, then clamped."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], prefix: str) -> None:
-        self.a = ExactLinear(tensors, f"{prefix}.a", SLOPE_SPATIAL)
-        self.d = ExactDepthwise(tensors, f"{prefix}.d")
-        self.b = ExactLinear(tensors, f"{prefix}.b")
-        self.u = ExactLinear(tensors, f"{prefix}.u", SLOPE_CHANNEL)
-        self.v = ExactLinear(tensors, f"{prefix}.v")
+    a: ExactLinear
+    d: ExactDepthwise
+    b: ExactLinear
+    u: ExactLinear
+    v: ExactLinear
 
-    def to(self, device: torch.device) -> ExactBlock:
-        """Move the weights; returns itself."""
-        for layer in (self.a, self.d, self.b, self.u, self.v):
-            layer.to(device)
-        return self
+    @property
+    def layers(self) -> tuple[ExactLinear | ExactDepthwise, ...]:
+        """In the order of their use."""
+        return self.a, self.d, self.b, self.u, self.v
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = self.b(self.d(self.a(x))).add_(x).clamp_(-FEATURE_MAX, FEATURE_MAX)
-        return self.v(self.u(x)).add_(x).clamp_(-FEATURE_MAX, FEATURE_MAX)
-
-
-def _layer(tensors: Mapping[str, Tensor], prefix: str) -> tuple[Tensor, Tensor, int]:
-    """Weight, bias and shift of a layer, of the types that the proof counts on. Raises KeyError, ValueError."""
-    weight, bias, shift = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "shift"))
-    types = (weight.dtype, bias.dtype, shift.dtype)
-    if types != (torch.int16, torch.int64, torch.int32) or (weight.ndim, bias.ndim, shift.numel()) != (2, 1, 1):
-        raise ValueError(f"layer {prefix} is not an integer layer")
-    if not 1 <= int(shift) <= SHIFT_MAX:
-        raise ValueError(f"layer {prefix}: shift {int(shift)} is outside 1..{SHIFT_MAX}")
-    return weight, bias, int(shift)
-
-
-def prove_bound(weight: Tensor, bias: Tensor, name: str) -> None:
-    """Raise ValueError unless no input within +-FEATURE_MAX can take an accumulator of [out, in] weights past 2^52."""
-    if int(bias.long().abs().max()) >= ACCUMULATOR_MAX or int(bias.long().min()) < -ACCUMULATOR_MAX:
-        raise ValueError(f"layer {name}: a bias is past 2^52")
-    largest = weight.long().abs().sum(1) * FEATURE_MAX + bias.long().abs()
-    if int(largest.max()) << _LEAKY_BITS >= ACCUMULATOR_MAX:
-        raise ValueError(f"layer {name}: its weights could take an accumulator past 2^52, fraction bits included")
+        x = self.b(self.d(self.a(x)), onto=x)
+        return self.v(self.u(x), onto=x)

@@ -17,7 +17,7 @@ from ncodec.nets.architecture import Architecture
 from ncodec.nets.inference import Transforms
 from ncodec.nets.prior import ExactPrior
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Version of the graph that the tensors describe (docs/format.md); a weights file of another one is refused."""
 KIND = "ncodec-base"
 

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from ncodec.nets.architecture import Architecture
-from ncodec.nets.exact import FEATURE_BITS, FEATURE_MAX, ExactBlock, ExactLinear
+from ncodec.nets.carrier import float32_is_exact
+from ncodec.nets.exact import FEATURE_BITS, FEATURE_MAX, ExactBlock, ExactDepthwise, ExactLinear
 from ncodec.nets.layers import SLOPE_CHANNEL
 from ncodec.nets.shuffle import depth_to_space, positions_first
+from ncodec.nets.wiring import HYPER, LATENTS, LayerReader
 
 FEATURE_HALO = 1
 """Hyper-latents beyond a window that its features depend on (3 latents, rounded up)."""
@@ -30,9 +32,11 @@ class ExactPrior:
 
     Args:
         arch: sizes.
-        tensors: `prior.*` of a weights file: the layers (see `ncodec.nets.exact`) and `prior.thresholds`, int32
-            [rows - 1] ascending, on the grid of the raw scale. A raw scale takes the row of as many thresholds as it
-            reaches.
+        tensors: `prior.*` of a weights file: the layers (see `ncodec.nets.exact`); `prior.hyper.clamp` and
+            `prior.latents.clamp`, int32 [hyper] and [latent], the largest magnitudes that the layers see of them;
+            `prior.latents.shift`, int32 [latent]: how many of their lowest bits the layers do not see; and
+            `prior.thresholds`, int32 [rows - 1] ascending, on the grid of the raw scale. A raw scale takes the row of
+            as many thresholds as it reaches.
 
     Raises:
         ValueError, KeyError: the tensors do not make such networks.
@@ -40,15 +44,14 @@ class ExactPrior:
 
     def __init__(self, arch: Architecture, tensors: Mapping[str, Tensor]) -> None:
         self.latent = arch.latent
-        self.up32 = ExactLinear(tensors, "prior.up32")
-        self.block32 = ExactBlock(tensors, "prior.block32")
-        self.up16 = ExactLinear(tensors, "prior.up16")
-        self.block16 = ExactBlock(tensors, "prior.block16")
-        self.first_inner = ExactLinear(tensors, "prior.first.inner", SLOPE_CHANNEL)
-        first_out = ExactLinear(tensors, "prior.first.out")
-        context_inner = ExactLinear(tensors, "prior.context.inner")
-        self.context_block = ExactBlock(tensors, "prior.context.block")
-        context_out = ExactLinear(tensors, "prior.context.out")
+        read = LayerReader(tensors)
+        self.hyper_clamp = read.clamp(HYPER).float()
+        self.up32, self.block32 = read.linear("up32"), read.block("block32")
+        self.up16, self.block16 = read.linear("up16"), read.block("block16")
+        self.first_inner = read.linear("first.inner", SLOPE_CHANNEL)
+        first_out, context_inner = read.linear("first.out"), read.linear("context.inner")
+        self.context_block, context_out = read.block("context.block"), read.linear("context.out")
+        self.dtype = read.dtype
         self.offset, self.row_of = _row_lookup(tensors["prior.thresholds"])
         self._check_widths(arch, first_out, context_inner, context_out)
         shuffled = positions_first(torch.arange(4 * arch.entropy), 2)
@@ -59,6 +62,8 @@ class ExactPrior:
         features, latents = torch.arange(arch.entropy + arch.latent).split([arch.entropy, arch.latent])
         seen = (torch.cat([features, latents[parity::2]]) for parity in (0, 1))
         self.context_inner = tuple(context_inner.part(inputs=inputs) for inputs in seen)
+        scale, clamp = torch.exp2(-read.shift(LATENTS).float()), read.clamp(LATENTS).float()
+        self.seen_latents = tuple((scale[parity::2], clamp[parity::2]) for parity in (0, 1))
 
     def _check_widths(
         self, arch: Architecture, first_out: ExactLinear, context_inner: ExactLinear, context_out: ExactLinear
@@ -82,12 +87,21 @@ class ExactPrior:
 
     def to(self, device: torch.device) -> ExactPrior:
         """Move all weights; returns itself."""
+        if device.type != "cpu":  # float64 costs little there, and what float32 is has more settings
+            self.dtype = torch.float64
         for value in vars(self).values():
             for layer in value if isinstance(value, tuple) else (value,):
-                if isinstance(layer, ExactLinear | ExactBlock):
-                    layer.to(device)
+                for part in layer.layers if isinstance(layer, ExactBlock) else (layer,):
+                    if isinstance(part, ExactLinear | ExactDepthwise):
+                        part.to(device, self.dtype)
+        self.hyper_clamp = self.hyper_clamp.to(device)
+        self.seen_latents = tuple((scale.to(device), clamp.to(device)) for scale, clamp in self.seen_latents)
         self.row_of = self.row_of.to(device)
         return self
+
+    def carrier(self) -> torch.dtype:
+        """The number format to compute in: that of the weights, unless this machine's float32 is not exact."""
+        return torch.float64 if self.dtype == torch.float32 and not float32_is_exact() else self.dtype
 
     @property
     def device(self) -> torch.device:
@@ -95,9 +109,10 @@ class ExactPrior:
         return self.row_of.device
 
     def features(self, hyper: Tensor) -> Tensor:
-        """int16 [h, w, hyper] hyper-latents -> float64 integers [4h, 4w, entropy]."""
-        # Clamped, since the proof of the layers counts on inputs within +-FEATURE_MAX; escaped symbols reach further.
-        x = (hyper.to(torch.float64) * (1 << FEATURE_BITS)).clamp_(-FEATURE_MAX, FEATURE_MAX)
+        """int16 [h, w, hyper] hyper-latents -> integers [4h, 4w, entropy] in the carrier's format."""
+        # Clamped, since the proof of the layers counts on it; escaped symbols reach further.
+        limit = self.hyper_clamp.to(self.carrier())
+        x = (hyper.to(limit.dtype) * (1 << FEATURE_BITS)).clamp_(-limit, limit)
         x = self.block32(depth_to_space(self.up32(x), 2))
         return self.block16(depth_to_space(self.up16(x), 2))
 
@@ -108,11 +123,12 @@ class ExactPrior:
             features: float integers [h, w, entropy] whose first position is an even one (row + column even).
 
         Returns:
-            (mean float64 integers on the grid 2^-FEATURE_BITS, table row uint8), both [h, w, latent / 2].
+            (mean float integers on the grid 2^-FEATURE_BITS, table row uint8), both [h, w, latent / 2].
         """
-        mean, rows = self._empty_parameters(features)
+        dtype = self.carrier()
+        mean, rows = self._empty_parameters(features, dtype)
         for parity in (0, 1):
-            x = self.first_inner(_gather(features, parity).to(torch.float64))
+            x = self.first_inner(_gather(features, parity).to(dtype))
             self._parameters(self.first_out[parity], x, (mean, rows), parity)
         return mean, rows
 
@@ -124,21 +140,24 @@ class ExactPrior:
             latents: float integers [h, w, latent], on the grid of the features; those of step 2 are not looked at.
             top, left: the window's first position in the picture: its colour begins there.
         """
-        x = torch.empty(features.shape, dtype=torch.float64, device=features.device)
+        dtype = self.carrier()
+        x = torch.empty(features.shape, dtype=dtype, device=features.device)
         for parity in (0, 1):
             colour = (parity + top + left) % 2
-            seen = _gather(features, colour), _gather(latents[:, :, parity::2], colour)
-            _scatter(self.context_inner[parity](torch.cat(seen, 1).to(torch.float64)), x, colour)
+            scale, clamp = (tensor.to(dtype) for tensor in self.seen_latents[parity])
+            near = _gather(latents[:, :, parity::2], colour).to(dtype).mul_(scale).floor_().clamp_(-clamp, clamp)
+            seen = torch.cat([_gather(features, colour).to(dtype), near], 1)
+            _scatter(self.context_inner[parity](seen), x, colour)
         x = self.context_block(x)
-        mean, rows = self._empty_parameters(features)
+        mean, rows = self._empty_parameters(features, dtype)
         for parity in (0, 1):
             colour = (parity + top + left + 1) % 2
             self._parameters(self.context_out[parity], _gather(x, colour), (mean, rows), colour)
         return mean, rows
 
-    def _empty_parameters(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def _empty_parameters(self, features: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         shape = (*features.shape[:2], self.latent // 2)
-        mean = torch.empty(shape, dtype=torch.float64, device=features.device)
+        mean = torch.empty(shape, dtype=dtype, device=features.device)
         return mean, torch.empty(shape, dtype=torch.uint8, device=features.device)
 
     def _parameters(self, layer: ExactLinear, x: Tensor, out: tuple[Tensor, Tensor], colour: int) -> None:
@@ -186,7 +205,7 @@ def place_step(latents: Tensor, values: Tensor, colour: int) -> None:
 
 
 def decoded(mean: Tensor, symbols: Tensor) -> Tensor:
-    """Mean (float64 integers) and int16 symbols of one shape -> decoded latents, float64 integers, clamped."""
+    """Mean (float integers) and int16 symbols of one shape -> decoded latents, integers of its format, clamped."""
     return torch.add(mean, symbols, alpha=1 << FEATURE_BITS).clamp_(-FEATURE_MAX, FEATURE_MAX)
 
 

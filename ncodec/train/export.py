@@ -6,37 +6,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from ncodec import base
 from ncodec.device import transform_dtype
 from ncodec.enhancement.tables import build_tables
 from ncodec.nets.architecture import QUALITIES
-from ncodec.nets.exact import FEATURE_BITS, prove_bound
+from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.model import GRAPH_VERSION, KIND, Model, model_from_tensors
+from ncodec.nets.wiring import LATENTS, SOURCES
 from ncodec.train import tables
+from ncodec.train.integers import DEPTHWISE, EXACT_LAYERS, exact_prior
 from ncodec.train.network import Network
 
 TRANSFORMS = ("analysis", "hyper_analysis", "synthesis")
-WEIGHT_MAX = (1 << 15) - 1
 KEPT = "training.prior."
 """The factorized prior's own parameters are kept beside its tables, so that training can go on from a release."""
-_BLOCKS = {"block32": "hyper_synthesis.block32", "block16": "hyper_synthesis.block16", "context.block": "context.block"}
-EXACT_LAYERS = {
-    "up32": "hyper_synthesis.up32.c",
-    "up16": "hyper_synthesis.up16.c",
-    "first.inner": "first.inner",
-    "first.out": "first.out",
-    "context.inner": "context.inner",
-    "context.out": "context.out",
-    **{f"{name}.{part}": f"{path}.{part}" for name, path in _BLOCKS.items() for part in "adbuv"},
-}
-"""Integer layer -> the layer of `Network` that it is made from."""
 HYPER_LOWEST, HYPER_COUNT = -256, 513
 HISTOGRAM_HALF = 2048
 
@@ -74,7 +63,8 @@ def quantised(network: Network, pictures: Iterable[np.ndarray]) -> tuple[dict[st
         "architecture": json.dumps(network.arch.to_dict()),
     }
     kept = {KEPT + key: value for key, value in network.prior.named_parameters() if value.requires_grad}
-    tensors = {**_transforms(network), **exact_prior(network), **kept}
+    pictures = list(pictures)
+    tensors = {**_transforms(network), **exact_prior(network, pictures), **kept}
     tensors["prior.thresholds"] = torch.from_numpy(tables.raw_thresholds())
     density = tables.prior_cumulative(network.prior, HYPER_LOWEST, HYPER_COUNT)
     _store(tensors, "hyper", tables.hyper_tables(density, HYPER_LOWEST))
@@ -111,33 +101,6 @@ def histograms(model: Model, pictures: Iterable[np.ndarray]) -> tuple[np.ndarray
     return hyper, latent
 
 
-def exact_prior(network: Network) -> dict[str, Tensor]:
-    """Floating-point hyper-synthesis, step-1 and context networks -> `prior.*` integer tensors (post-training)."""
-    return {
-        f"prior.{name}.{part}": tensor
-        for name, path in EXACT_LAYERS.items()
-        for part, tensor in _integer_layer(network.get_submodule(path), name).items()
-    }
-
-
-def _integer_layer(module: nn.Module, name: str) -> dict[str, Tensor]:
-    """The finest power-of-two grid on which the weights fit int16 and the accumulators stay provably exact."""
-    conv = cast(nn.Conv2d, module)
-    weight, bias = conv.weight.detach().double(), conv.bias.detach().double()  # pyright: ignore[reportOptionalMemberAccess]
-    for shift in range(24, 0, -1):
-        w = torch.round(weight * 2.0**shift).flatten(1)
-        b = torch.round(bias * 2.0 ** (shift + FEATURE_BITS)).long()
-        if w.abs().max() > WEIGHT_MAX:
-            continue
-        try:
-            prove_bound(w, b, name)
-        except ValueError:
-            continue
-        w = w.t() if conv.groups > 1 else w  # depthwise: [taps, channels]
-        return {"weight": w.to(torch.int16).contiguous(), "bias": b, "shift": torch.tensor([shift], dtype=torch.int32)}
-    raise ValueError(f"layer {name} has weights too large for any grid")
-
-
 def trained_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a release -> the float32 state of a `Network` to go on from; the mirror of `quantised`.
 
@@ -148,10 +111,13 @@ def trained_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     state |= {"prior." + key.removeprefix(KEPT): value for key, value in tensors.items() if key.startswith(KEPT)}
     for name, path in EXACT_LAYERS.items():
         weight, bias, shift = (tensors[f"prior.{name}.{part}"] for part in ("weight", "bias", "shift"))
-        unit = 2.0 ** -int(shift)
-        matrix = weight.double() * unit
-        depthwise = path.endswith(".d")
-        state[f"{path}.weight"] = (matrix.t().reshape(-1, 1, 3, 3) if depthwise else matrix[:, :, None, None]).float()
+        unit = torch.exp2(-shift.double())
+        depthwise = path.endswith(DEPTHWISE)
+        matrix = (weight.t() if depthwise else weight).double() * unit[:, None]
+        if LATENTS in SOURCES[name]:
+            unseen = tensors[f"prior.{LATENTS}.shift"]
+            matrix[:, -len(unseen) :] *= torch.exp2(-unseen.double())
+        state[f"{path}.weight"] = (matrix.reshape(-1, 1, 3, 3) if depthwise else matrix[:, :, None, None]).float()
         state[f"{path}.bias"] = (bias.double() * unit * 2.0**-FEATURE_BITS).float()
     return state
 

@@ -59,10 +59,10 @@ def srgb() -> bytes:
 
 
 def latents(box: Container, model: Model) -> np.ndarray:
-    """Little-endian int32 [ceil(height/16), ceil(width/16), M], units 2^-10."""
+    """Little-endian int32 [ceil(height/16), ceil(width/16), M], units 2^-7."""
     head = box.header
     y = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
-    return (y.double() * 1024).numpy().astype("<i4")
+    return (y.double() * 128).numpy().astype("<i4")
 
 
 def enhancement_symbols(box: Container, model: Model) -> list[np.ndarray]:

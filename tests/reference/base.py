@@ -6,12 +6,12 @@ import numpy as np
 
 from reference.ans import Stream, check_symbols, slices, unpack
 from reference.container import HYPERPRIOR, LATENTS, File
-from reference.integer import Networks, clamp
+from reference.integer import Networks
 from reference.weights import Weights
 
 
 def decode_latents(file: File, weights: Weights) -> np.ndarray:
-    """Latents int64 [ceil(height/16), ceil(width/16), M] in units of 2^-10."""
+    """Latents int64 [ceil(height/16), ceil(width/16), M] in units of 2^-7."""
     networks = Networks(weights.tensors)
     rows, columns = -(-file.height // 16), -(-file.width // 16)
     features = networks.features(decode_hyper_latents(file, weights), rows, columns)
@@ -29,7 +29,7 @@ def decode_latents(file: File, weights: Weights) -> np.ndarray:
             stream = Stream(data)
             symbols = stream.pop_step(choice[cut][mine], tables)
             stream.close()
-            latents[cut][mine] = clamp(means[cut][mine] + 1024 * symbols)
+            latents[cut][mine] = np.clip(means[cut][mine] + 128 * symbols, 1 - 2**23, 2**23 - 1)
             coded.append(symbols)
     check_symbols(crc, coded)
     return latents
@@ -68,7 +68,7 @@ class Synthesis:
     def picture(self, latents: np.ndarray, height: int, width: int, rgb: bool) -> np.ndarray:
         """[height, width, channels], 1 for white."""
         gain = np.exp(self.tensors["log_gain"][self.quality])
-        x = self.conv((latents / 1024).astype(np.float32) * gain, "latent")
+        x = self.conv((latents / 128).astype(np.float32) * gain, "latent")
         x = self.blocks(self.scaled(x, "quality16"), "stage16", "synthesis16")
         x = pixel_shuffle(self.conv(x, "up.c"), 2)
         x = self.blocks(self.scaled(x, "quality8"), "stage8", "synthesis8")

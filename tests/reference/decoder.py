@@ -16,7 +16,7 @@ from reference.weights import Weights
 class Decoded:
     """Everything in a file.
 
-    latents: int64 [ceil(height/16), ceil(width/16), M], units of 2^-10.
+    latents: int64 [ceil(height/16), ceil(width/16), M], units of 2^-7.
     synthesis: float32 [height, width, channels], 255 for white, before rounding.
     residual: float64, the same shape; None where the layer was left out.
     enhancement: of each slice the symbols int64 [channels, 8, 8, by, bx]; none for an empty layer.

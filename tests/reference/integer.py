@@ -1,15 +1,8 @@
-"""The integer networks (docs/format.md, section 4) in int64: every array is [rows, columns, channels], units 2^-10."""
+"""The integer networks (docs/format.md, section 4) in int64: every array is [rows, columns, channels], units 2^-7."""
 
 from __future__ import annotations
 
 import numpy as np
-
-LIMIT = 2**23 - 1
-
-
-def clamp(x: np.ndarray) -> np.ndarray:
-    """To the range of an activation."""
-    return np.clip(x, -LIMIT, LIMIT)
 
 
 def shuffle(x: np.ndarray) -> np.ndarray:
@@ -29,14 +22,20 @@ class Networks:
         """A tensor."""
         return self.tensors[f"prior.{name}.{part}"]
 
-    def rounded(self, total: np.ndarray, name: str, slope: int) -> np.ndarray:
-        """clamp(floor(s + 1/2)) of s = total * 2^-shift, times 2^-slope where it is negative."""
-        shift = self.of(name, "shift") + np.where(total < 0, slope, 0)
-        return clamp((2 * total + (1 << shift)) >> (shift + 1))
+    def clamp(self, x: np.ndarray, name: str) -> np.ndarray:
+        """To the range of a layer's outputs, or of a source."""
+        limit = self.of(name, "clamp")
+        limit = limit.repeat(x.shape[-1] // len(limit))
+        return np.clip(x, -limit, limit)
 
-    def linear(self, x: np.ndarray, name: str, slope: int = 0) -> np.ndarray:
+    def rounded(self, total: np.ndarray, name: str, slope: int, onto: np.ndarray | int = 0) -> np.ndarray:
+        """clamp(onto + floor(s + 1/2)) of s = total * 2^-shift, times 2^-slope where it is negative."""
+        shift = self.of(name, "shift") + np.where(total < 0, slope, 0)
+        return self.clamp(onto + ((2 * total + (1 << shift)) >> (shift + 1)), name)
+
+    def linear(self, x: np.ndarray, name: str, slope: int = 0, onto: np.ndarray | int = 0) -> np.ndarray:
         """A matrix at every position; the slope below 0 is 2^-slope."""
-        return self.rounded(x @ self.of(name, "weight").T + self.of(name, "bias"), name, slope)
+        return self.rounded(x @ self.of(name, "weight").T + self.of(name, "bias"), name, slope, onto)
 
     def depthwise(self, x: np.ndarray, name: str) -> np.ndarray:
         """A 3 x 3 window of each channel."""
@@ -49,12 +48,12 @@ class Networks:
     def block(self, x: np.ndarray, name: str) -> np.ndarray:
         """A residual block."""
         inner = self.depthwise(self.linear(x, f"{name}.a", 7), f"{name}.d")
-        x = clamp(x + self.linear(inner, f"{name}.b"))
-        return clamp(x + self.linear(self.linear(x, f"{name}.u", 3), f"{name}.v"))
+        x = self.linear(inner, f"{name}.b", onto=x)
+        return self.linear(self.linear(x, f"{name}.u", 3), f"{name}.v", onto=x)
 
     def features(self, z: np.ndarray, rows: int, columns: int) -> np.ndarray:
         """Hyper-synthesis: features [rows, columns, E] from hyper-latents."""
-        x = self.block(shuffle(self.linear(clamp(1024 * z), "up32")), "block32")
+        x = self.block(shuffle(self.linear(self.clamp(128 * z, "hyper"), "up32")), "block32")
         x = self.block(shuffle(self.linear(x, "up16")), "block16")
         return x[:rows, :columns]
 
@@ -64,6 +63,7 @@ class Networks:
 
     def second(self, features: np.ndarray, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means and table rows of all latents, good for step 2, given those of step 1 and 0 elsewhere."""
+        latents = self.clamp(latents >> self.of("latents", "shift"), "latents")
         x = self.linear(np.concatenate([features, latents], 2), "context.inner")
         return self.split(self.linear(self.block(x, "context.block"), "context.out"))
 

@@ -39,7 +39,7 @@ def read_weights(path: Path) -> Weights:
     size = struct.unpack_from("<Q", data)[0]
     header = json.loads(data[8 : 8 + size])
     metadata = header.pop("__metadata__")
-    if (metadata["kind"], metadata["graph_version"]) != ("ncodec-base", "1"):
+    if (metadata["kind"], metadata["graph_version"]) != ("ncodec-base", "2"):
         raise ValueError("weights of another kind or version")
     tensors = {}
     for name, entry in header.items():
