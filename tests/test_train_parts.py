@@ -15,6 +15,7 @@ from ncodec.errors import ImageError, RequestError
 from ncodec.train.checkpoint import Progress, load_start
 from ncodec.train.data import list_pictures, load_rgb, open_packs, split
 from ncodec.train.export import write_release
+from ncodec.train.integers import LATENT_BITS, exact_prior, float_prior
 from ncodec.train.loop import Budget
 from ncodec.train.loss import rate_distortion
 from ncodec.train.muon import Muon, orthogonalise
@@ -290,3 +291,21 @@ def test_a_release_can_be_trained_on(tmp_path: Path):
         (before, bits), (after, bits_after) = (net(x, torch.tensor([4])) for net in (network, again))
     assert torch.allclose(before, after, atol=0.02)
     assert torch.allclose(bits, bits_after, rtol=0.01)
+
+
+def test_wide_latents_are_seen_without_their_lowest_bits(tmp_path: Path):
+    """And the weights that are scaled for it come back as they were."""
+    from conftest import TINY
+
+    torch.manual_seed(4)
+    network = trainable_network(TINY).eval()
+    with torch.no_grad():
+        network.context.inner.weight += 0.05 * torch.randn_like(network.context.inner.weight)
+        network.analysis.log_gain += 4.0
+    tensors = exact_prior(network, [scene(64, 64)])
+    assert int(tensors["prior.latents.shift"].max()) > 0
+    assert int(tensors["prior.latents.clamp"].max()) < 1 << LATENT_BITS
+    again = float_prior(tensors)["context.inner.weight"]
+    torch.testing.assert_close(again, network.context.inner.weight.data, atol=2.0**-7, rtol=0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(again, torch.zeros_like(again), atol=2.0**-7, rtol=0)

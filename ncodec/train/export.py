@@ -16,11 +16,9 @@ from ncodec import base
 from ncodec.device import transform_dtype
 from ncodec.enhancement.tables import build_tables
 from ncodec.nets.architecture import QUALITIES
-from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.model import GRAPH_VERSION, KIND, Model, model_from_tensors
-from ncodec.nets.wiring import LATENTS, SOURCES
 from ncodec.train import tables
-from ncodec.train.integers import DEPTHWISE, EXACT_LAYERS, exact_prior
+from ncodec.train.integers import exact_prior, float_prior
 from ncodec.train.network import Network
 
 TRANSFORMS = ("analysis", "hyper_analysis", "synthesis")
@@ -109,17 +107,7 @@ def trained_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     state = {key: value.float() for key, value in tensors.items() if key.partition(".")[0] in TRANSFORMS}
     state |= {"prior." + key.removeprefix(KEPT): value for key, value in tensors.items() if key.startswith(KEPT)}
-    for name, path in EXACT_LAYERS.items():
-        weight, bias, shift = (tensors[f"prior.{name}.{part}"] for part in ("weight", "bias", "shift"))
-        unit = torch.exp2(-shift.double())
-        depthwise = path.endswith(DEPTHWISE)
-        matrix = (weight.t() if depthwise else weight).double() * unit[:, None]
-        if LATENTS in SOURCES[name]:
-            unseen = tensors[f"prior.{LATENTS}.shift"]
-            matrix[:, -len(unseen) :] *= torch.exp2(-unseen.double())
-        state[f"{path}.weight"] = (matrix.reshape(-1, 1, 3, 3) if depthwise else matrix[:, :, None, None]).float()
-        state[f"{path}.bias"] = (bias.double() * unit * 2.0**-FEATURE_BITS).float()
-    return state
+    return state | float_prior(tensors)
 
 
 def _transforms(network: Network) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
-"""Floating-point hyper-synthesis, step-1 and context networks -> integer layers, their ranges measured on pictures."""
+"""Floating-point hyper-synthesis, step-1 and context networks <-> integer layers; ranges are measured on pictures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
@@ -61,6 +61,26 @@ def exact_prior(network: Network, pictures: Iterable[np.ndarray]) -> dict[str, T
             integers["weight"] = integers["weight"].t().contiguous()
         out |= {f"prior.{name}.{part}": tensor for part, tensor in integers.items()}
     return out
+
+
+def float_prior(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The `prior.*` tensors of a release -> float32 tensors of a `Network`'s state; the mirror of `exact_prior`.
+
+    Raises:
+        KeyError: a tensor is missing.
+    """
+    state = {}
+    for name, path in EXACT_LAYERS.items():
+        weight, bias, shift = (tensors[f"prior.{name}.{part}"] for part in ("weight", "bias", "shift"))
+        unit = torch.exp2(-shift.double())
+        depthwise = path.endswith(DEPTHWISE)
+        matrix = (weight.t() if depthwise else weight).double() * unit[:, None]
+        if LATENTS in SOURCES[name]:
+            unseen = tensors[f"prior.{LATENTS}.shift"]
+            matrix[:, -len(unseen) :] *= torch.exp2(-unseen.double())
+        state[f"{path}.weight"] = (matrix.reshape(-1, 1, 3, 3) if depthwise else matrix[:, :, None, None]).float()
+        state[f"{path}.bias"] = (bias.double() * unit * 2.0**-FEATURE_BITS).float()
+    return state
 
 
 @torch.no_grad()
