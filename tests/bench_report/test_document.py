@@ -68,6 +68,13 @@ def test_goals_stand_in_one_table(files: list[Path]):
     assert not any("cc15" in line for line in lines)
 
 
+def test_goals_tell_what_the_references_are(files: list[Path], tmp_path: Path):
+    words = "they are far from done"
+    assert words in document(files).split("\n## Goals\n")[1].split("\n## ")[0]
+    others = made_results(tmp_path / "bench-kodak.jsonl", ["ncodec-denoised", "dncnn-then-avif420"])
+    assert words not in document([others])
+
+
 def test_what_is_no_goal_is_for_the_record(files: list[Path]):
     assert "(for the record: its bytes hold the noise)" in document(files).split("## Bits at equal PSNR")[1]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ncodec.bench.curves import bd_rate, front
+from ncodec.bench.methods import METHODS
 from ncodec.bench.report.experiment import Experiment
 from ncodec.bench.report.naming import OURS, label_of
 from ncodec.bench.report.tables import Cell, Line, Table, markdown
@@ -28,6 +29,12 @@ GOALS_TIMES = {"ncodec-then-dncnn": 5.0, "dncnn-then-avif420": 10.0, "dncnn-then
 FOR_THE_RECORD = "ncodec-then-dncnn"
 """No goal in bits: its file holds the noise."""
 
+TRAINED_HERE = {method.name for method in METHODS if method.codec in ("hyperprior", "testolina")}
+REFERENCES = """The hyperprior and Testolina et al.'s network were trained by us, for far fewer pixels than ncodec's \
+own (docs/training-log.md: refd67, rd67, rd25, rp18, rp67): they are far from done, and what they lose by is that as \
+much as their design.
+"""
+"""Stands wherever they are compared with."""
 
 JUDGED = {True: "met", False: "**missed**", None: "open"}
 
@@ -50,7 +57,7 @@ class Goal:
     sentence: str = ""
 
 
-def chapter(experiments: Iterable[Experiment]) -> str:
+def chapter(experiments: Sequence[Experiment]) -> str:
     """Every goal with what was measured, an experiment after the other; those that none has measured are told, too."""
     found = [(experiment, goal) for experiment in experiments for goal in goals_of(experiment)]
     if not found:
@@ -58,7 +65,9 @@ def chapter(experiments: Iterable[Experiment]) -> str:
     told = {goal.what for _, goal in found}
     lines = [_line(goal, f"{experiment.name}, {experiment.about.dtype}") for experiment, goal in found]
     lines += [_line(goal, "") for goal in _all_open() if goal.what not in told]
-    return markdown(Table(("ncodec, denoised", "aim", "measured", "", "file"), tuple(lines), frozenset(range(5))))
+    table = markdown(Table(("ncodec, denoised", "aim", "measured", "", "file"), tuple(lines), frozenset(range(5))))
+    measured = {method for experiment in experiments for method in experiment.summary.methods}
+    return f"{table}\n{REFERENCES}" if measured & TRAINED_HERE else table
 
 
 def _line(goal: Goal, file: str) -> Line:
