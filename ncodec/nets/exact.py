@@ -37,7 +37,7 @@ class IntegerWeights:
     Attributes:
         weight: int16 [out, in]; a depthwise layer's are [channels, 9], taps in raster order.
         bias: int64 [out], on the grid 2^-(shift + FEATURE_BITS).
-        shift: int32 [out]; the weights of an output are on the grid 2^-shift.
+        shift: int64 [out]; the weights of an output are on the grid 2^-shift.
         clamp: int64 [out], the largest magnitudes that come out.
     """
 
@@ -56,13 +56,11 @@ class IntegerWeights:
             KeyError: one is missing.
             ValueError: one is not of that type, shape or range.
         """
-        weight, bias, shift = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "shift"))
-        weight = weight.t() if depthwise else weight
-        types = (weight.dtype, bias.dtype, shift.dtype)
-        if types != (torch.int16, torch.int64, torch.int32) or weight.ndim != 2 or weight.shape[:1] != bias.shape:
+        weight, bias = (tensors[f"{prefix}.{name}"] for name in ("weight", "bias"))
+        weight, shift = weight.t() if depthwise else weight, shifts(tensors, prefix)
+        types = (weight.dtype, bias.dtype)
+        if types != (torch.int16, torch.int64) or weight.ndim != 2 or not weight.shape[:1] == bias.shape == shift.shape:
             raise ValueError(f"layer {prefix} is not an integer layer")
-        if shift.shape != bias.shape or int(shift.min()) < 0 or int(shift.max()) > SHIFT_MAX:
-            raise ValueError(f"layer {prefix}: a shift is outside 0..{SHIFT_MAX}")
         if depthwise and weight.shape[1] != TAPS:
             raise ValueError(f"layer {prefix}: {weight.shape[1]} taps, {TAPS} expected")
         clamp = clamps(tensors, prefix)
@@ -96,11 +94,20 @@ def largest_sums(weight: Tensor, bias: Tensor, shift: Tensor, reach: Tensor) -> 
 
 def clamps(tensors: Mapping[str, Tensor], prefix: str) -> Tensor:
     """int64 [n]: the largest magnitudes in `{prefix}.clamp`. Raises KeyError, ValueError."""
-    values = tensors[f"{prefix}.clamp"]
+    return _row(tensors, f"{prefix}.clamp", 1, FEATURE_MAX)
+
+
+def shifts(tensors: Mapping[str, Tensor], prefix: str) -> Tensor:
+    """int64 [n]: how many binary digits `{prefix}.shift` takes away. Raises KeyError, ValueError."""
+    return _row(tensors, f"{prefix}.shift", 0, SHIFT_MAX)
+
+
+def _row(tensors: Mapping[str, Tensor], name: str, least: int, most: int) -> Tensor:
+    values = tensors[name]
     if values.dtype != torch.int32 or values.ndim != 1 or not len(values):
-        raise ValueError(f"{prefix}.clamp is no row of int32 numbers")
-    if int(values.min()) < 1 or int(values.max()) > FEATURE_MAX:
-        raise ValueError(f"{prefix}.clamp is outside 1..{FEATURE_MAX}")
+        raise ValueError(f"{name} is no row of int32 numbers")
+    if int(values.min()) < least or int(values.max()) > most:
+        raise ValueError(f"{name} is outside {least}..{most}")
     return values.long()
 
 
@@ -184,10 +191,11 @@ class ExactBlock:
     u: ExactLinear
     v: ExactLinear
 
-    @property
-    def layers(self) -> tuple[ExactLinear | ExactDepthwise, ...]:
-        """In the order of their use."""
-        return self.a, self.d, self.b, self.u, self.v
+    def to(self, device: torch.device, dtype: torch.dtype) -> ExactBlock:
+        """Move the weights; returns itself."""
+        for layer in (self.a, self.d, self.b, self.u, self.v):
+            layer.to(device, dtype)
+        return self
 
     def __call__(self, x: Tensor) -> Tensor:
         x = self.b(self.d(self.a(x)), onto=x)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ncodec.nets.architecture import Architecture
 from ncodec.nets.carrier import float32_is_exact
-from ncodec.nets.exact import FEATURE_BITS, FEATURE_MAX, ExactBlock, ExactDepthwise, ExactLinear
+from ncodec.nets.exact import FEATURE_BITS, FEATURE_MAX, ExactBlock, ExactLinear
 from ncodec.nets.layers import SLOPE_CHANNEL
 from ncodec.nets.shuffle import depth_to_space, positions_first
 from ncodec.nets.wiring import HYPER, LATENTS, LayerReader
@@ -91,9 +91,8 @@ class ExactPrior:
             self.dtype = torch.float64
         for value in vars(self).values():
             for layer in value if isinstance(value, tuple) else (value,):
-                for part in layer.layers if isinstance(layer, ExactBlock) else (layer,):
-                    if isinstance(part, ExactLinear | ExactDepthwise):
-                        part.to(device, self.dtype)
+                if isinstance(layer, ExactLinear | ExactBlock):
+                    layer.to(device, self.dtype)
         self.hyper_clamp = self.hyper_clamp.to(device)
         self.seen_latents = tuple((scale.to(device), clamp.to(device)) for scale, clamp in self.seen_latents)
         self.row_of = self.row_of.to(device)

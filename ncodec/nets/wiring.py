@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ncodec.nets.exact import SHIFT_MAX, SUM_LIMITS, ExactBlock, ExactDepthwise, ExactLinear, IntegerWeights, clamps
+from ncodec.nets.exact import SUM_LIMITS, ExactBlock, ExactDepthwise, ExactLinear, IntegerWeights, clamps, shifts
 from ncodec.nets.layers import SLOPE_CHANNEL, SLOPE_SPATIAL
 
 HYPER, LATENTS = "hyper", "latents"
@@ -62,10 +62,7 @@ class LayerReader:
 
     def shift(self, source: str) -> Tensor:
         """int64 [channels], of the source's own. Raises KeyError, ValueError."""
-        values = self.tensors[f"prior.{source}.shift"]
-        if values.dtype != torch.int32 or values.ndim != 1 or int(values.min()) < 0 or int(values.max()) > SHIFT_MAX:
-            raise ValueError(f"prior.{source}.shift is no row of int32 numbers within 0..{SHIFT_MAX}")
-        return values.long()
+        return shifts(self.tensors, f"prior.{source}")
 
     def linear(self, name: str, slope: float = 1.0) -> ExactLinear:
         """Raises KeyError, ValueError."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from safetensors.numpy import save_file
 
 from bench_report.made import NAMES, made_results
 from cli_tools import ROOT
+from ncodec.bench.report import training
+from ncodec.bench.report.experiment import load_experiments
 from ncodec.bench.report.page import document, main
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -69,10 +74,21 @@ def test_goals_stand_in_one_table(files: list[Path]):
 
 
 def test_goals_tell_what_the_references_are(files: list[Path], tmp_path: Path):
-    words = "they are far from done"
+    words = "were trained by us"
     assert words in document(files).split("\n## Goals\n")[1].split("\n## ")[0]
     others = made_results(tmp_path / "bench-kodak.jsonl", ["ncodec-denoised", "dncnn-then-avif420"])
     assert words not in document([others])
+
+
+def test_it_tells_how_far_networks_were_trained(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Those whose weights are at hand, and are the ones that were measured."""
+    record = {"record": json.dumps({"lifetime_pixels": 12_340_000_000, "lifetime_steps": 5678})}
+    name = f"{next(iter(load_experiments(files))).about.model}.safetensors"
+    save_file({"x": np.zeros(1)}, tmp_path / name, record)
+    monkeypatch.setattr(training, "models_folder", lambda: tmp_path)
+    assert f"| {name} | 12.34 | 5,678 |" in document(files)
+    (tmp_path / name).write_bytes(b"rubbish")
+    assert "## Training" not in document(files)
 
 
 def test_what_is_no_goal_is_for_the_record(files: list[Path]):

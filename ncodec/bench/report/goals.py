@@ -30,9 +30,8 @@ FOR_THE_RECORD = "ncodec-then-dncnn"
 """No goal in bits: its file holds the noise."""
 
 TRAINED_HERE = {method.name for method in METHODS if method.codec in ("hyperprior", "testolina")}
-REFERENCES = """The hyperprior and Testolina et al.'s network were trained by us, for far fewer pixels than ncodec's \
-own (docs/training-log.md: refd67, rd67, rd25, rp18, rp67): they are far from done, and what they lose by is that as \
-much as their design.
+REFERENCES = """The hyperprior and Testolina et al.'s network were trained by us; [how far](#training) stands at the \
+end. What they lose by may be that as much as their design.
 """
 """Stands wherever they are compared with."""
 

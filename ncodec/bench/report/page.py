@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ncodec.bench.curves import NO_PACKAGE, has_measures
-from ncodec.bench.report import goals, sections
+from ncodec.bench.report import goals, sections, training
 from ncodec.bench.report.experiment import Experiment, about_lines, load_experiments
 from ncodec.bench.report.goals import GOALS_NOISE
 from ncodec.bench.report.naming import noise_text
@@ -80,6 +80,7 @@ def document(results: Iterable[Path]) -> str:
             map(sections.methods, main or made),
         ),
         _chapter("What the figures are", [FIGURES] if experiments else []),
+        _chapter("Training", [training.table(experiments)]),
         _chapter("Circumstances", [_files(experiments), *_circumstances(experiments)]),
     ]
     return "\n".join(filter(None, parts))
