@@ -1,8 +1,9 @@
-"""Compiled layers compute what PyTorch computes; they need a processor with AMX and a C++ compiler."""
+"""Compiled layers compute what PyTorch computes; they need a processor with bfloat16 products and a C++ compiler."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,26 @@ from ncodec.train.native.orthogonal import orthogonalise_native
 from ncodec.train.network import trainable_network
 
 
-@pytest.fixture(scope="module")
-def compiled() -> None:
-    try:
-        load_library()
-    except NativeUnavailable as reason:
-        pytest.skip(str(reason))
+@pytest.fixture(scope="module", params=["tiles", "pairs"])
+def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The library, with AMX's products and with those of any AVX-512 processor that has bfloat16."""
+    flags = library._processor_flags()
+    if request.param == "tiles" and not flags >= library.TILES:
+        pytest.skip("the processor has no AMX")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "_processor_flags", lambda: flags - library.TILES if request.param == "pairs" else flags)
+        try:
+            forget_library()
+            load_library()
+            yield
+        except NativeUnavailable as reason:
+            pytest.skip(str(reason))
+    forget_library()
+
+
+def forget_library() -> None:
+    for cached in (load_library, library._context):
+        cached.cache_clear()
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -162,7 +177,11 @@ def test_a_reason_where_it_cannot_be_had(broken: str, monkeypatch: pytest.Monkey
         bad = tmp_path / "bad.cpp"
         bad.write_text("this is no C++")
         monkeypatch.setattr(library, "SOURCE", bad)
-    wanted = {"processor": "lacks amx_bf16", "compiler": "no C\\+\\+ compiler", "source": "could not be compiled|no C"}
+    wanted = {
+        "processor": "lacks avx512_bf16",
+        "compiler": "no C\\+\\+ compiler",
+        "source": "could not be compiled|no C",
+    }
     with pytest.raises(NativeUnavailable, match=wanted[broken]):
         load_library.__wrapped__()
     assert not list(tmp_path.rglob("*.so"))

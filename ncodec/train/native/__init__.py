@@ -1,8 +1,8 @@
-"""The network's layers as compiled code, where the processor has AMX: the same arithmetic in half the time.
+"""The network's layers as compiled code, where the processor multiplies bfloat16 numbers: the same arithmetic, faster.
 
-`library` compiles kernels.cpp with the machine's own C++ compiler and loads it; `blocks`, `linear`,
-`stack` and `orthogonal` call it. Without
-such a processor or compiler everything runs as PyTorch has it. Inference never comes here.
+`library` compiles kernels.cpp with the machine's own C++ compiler and loads it; `blocks`, `linear`, `stack` and
+`orthogonal` call it. Products come from AMX's tiles or else from AVX-512's pairs. Without such a processor or compiler
+everything runs as PyTorch has it. Inference never comes here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def use_native_layers(network: nn.Module) -> int:
     """Let every layer of `network` that can run as compiled code do so from now on; returns how many can.
 
     Under bfloat16 autocast on a CPU they compute what autocast does; otherwise, and for shapes that do not fit the
-    tiles, they run as before.
+    blocks, they run as before.
 
     Raises:
         NativeUnavailable: not on this machine.

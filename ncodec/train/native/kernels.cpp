@@ -1,4 +1,4 @@
-// Training on a CPU with AMX: forward and backward pass of 1x1 convolutions, of residual blocks and of DnCNN's 3x3
+// Training on a CPU with bfloat16 products: forward and backward pass of 1x1 convolutions, of residual blocks and of DnCNN's 3x3
 // convolutions, and Muon's Newton-Schulz steps.
 //
 // Matrix products take bfloat16 and add up in float32; the residual stream of the blocks stays float32: the arithmetic
@@ -24,10 +24,14 @@ constexpr int LINEAR_ROWS = 256;  // of a chunk
 
 extern "C" {
 
-// 0 if this process may use the tiles.
+// 0 if this process may use what the products were compiled for.
 int ncodec_request_tiles() {
+#ifdef __AMX_BF16__
     constexpr long request_permission = 0x1023, tile_data = 18;
     return static_cast<int>(syscall(SYS_arch_prctl, request_permission, tile_data));
+#else
+    return 0;
+#endif
 }
 
 void* ncodec_context(int threads) { return new Context(threads); }

@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
-NEEDED = {"amx_tile", "amx_bf16", "avx512_bf16", "avx512f", "avx512bw", "avx512vl"}
-FLAGS = ("-O3", "-march=sapphirerapids", "-std=c++17", "-shared", "-fPIC", "-pthread")
+NEEDED = {"avx512_bf16", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd"}
+TILES = {"amx_tile", "amx_bf16"}
+FLAGS = ("-O3", "-march=x86-64-v4", "-mavx512bf16", "-std=c++17", "-shared", "-fPIC", "-pthread")
+TILE_FLAGS = ("-mamx-tile", "-mamx-bf16")
 COMPILE_S = 300
 
 UNIT = 32
-"""Rows and channel counts are multiples of this: two tiles."""
+"""Rows and channel counts are multiples of this: the products come in blocks of 32 x 32."""
 
 
 class NativeUnavailable(Exception):
@@ -29,19 +31,22 @@ class NativeUnavailable(Exception):
 
 @functools.cache
 def load_library() -> ctypes.CDLL:
-    """The compiled kernels, tiles requested for this process.
+    """The compiled kernels, with AMX's tiles where the processor has them, requested for this process.
 
     Raises:
-        NativeUnavailable: the processor lacks AMX, there is no compiler, it failed, or the system grants no tiles.
+        NativeUnavailable: the processor has no products of bfloat16 numbers (AVX512_BF16), there is no compiler, it
+            failed, or the system grants no tiles.
     """
-    missing = NEEDED - _processor_flags()
+    has = _processor_flags()
+    missing = NEEDED - has
     if missing:
         raise NativeUnavailable(f"the processor lacks {', '.join(sorted(missing))}")
+    flags = FLAGS + (TILE_FLAGS if has >= TILES else ())
     sources = b"".join(path.read_bytes() for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h"))))
-    name = f"kernels-{hashlib.sha256(sources + ' '.join(FLAGS).encode()).hexdigest()[:16]}.so"
+    name = f"kernels-{hashlib.sha256(sources + ' '.join(flags).encode()).hexdigest()[:16]}.so"
     path = _cache_folder() / name
     if not path.exists():
-        _compile(path)
+        _compile(path, flags)
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -92,7 +97,7 @@ def _cache_folder() -> Path:
     return base / "ncodec"
 
 
-def _compile(path: Path) -> None:
+def _compile(path: Path, flags: tuple[str, ...]) -> None:
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         raise NativeUnavailable("there is no C++ compiler")
@@ -100,7 +105,7 @@ def _compile(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder) / path.name
-            command = [compiler, *FLAGS, str(SOURCE), "-o", str(made)]
+            command = [compiler, *flags, str(SOURCE), "-o", str(made)]
             subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_S)
             made.replace(path)  # another process may be doing the same
     except (OSError, subprocess.SubprocessError) as error:

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "tiles.h"
+#include "products.h"
 
 namespace ncodec {
 
@@ -111,12 +111,12 @@ struct Context {
     void each_chunk(int count, int step, Body body) {
         std::atomic<int> next{0};
         pool.run([&](int thread) {
-            configure_tiles();
+            begin_products();
             for (int first; (first = next.fetch_add(step)) < count;) {
                 arenas[thread].reset();
                 body(first, thread);
             }
-            _tile_release();
+            end_products();
         });
     }
     // Room for a sum of `count` numbers per thread, that of thread 0 being `result`.

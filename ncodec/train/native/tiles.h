@@ -1,4 +1,4 @@
-// AMX tiles, and vectors of 16 numbers: what the other headers are written in.
+// Vectors of 16 numbers, and tiles of 16 of them: what the other headers are written in.
 
 #pragma once
 
@@ -11,17 +11,6 @@ namespace ncodec {
 using bf16 = uint16_t;
 constexpr int T = 16;            // rows of a tile, and its columns in 32-bit units
 constexpr int TILE = 2 * T * T;  // bfloat16 numbers in a tile: 1 KiB
-
-struct alignas(64) TileConfig {
-    uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    uint16_t bytes_per_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-inline void configure_tiles() {
-    static const TileConfig config;
-    _tile_loadconfig(&config);
-}
 
 inline __m512 widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
 inline __m512 load(const bf16* p) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
