@@ -113,7 +113,7 @@ class Models:
         known = ", ".join(row.id.hex()[:8] for row in releases() if row.kind == "base")
         raise ModelError(
             f"the file needs model {model_id.hex()[:8]}, here are {known}: "
-            "update ncodec, or name its weights with --model"
+            "use the ncodec that wrote it or a newer one, or name its weights with --model"
         )
 
     def _keep(self, found: _File) -> Model:

@@ -63,9 +63,11 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool) -> Produ
     from ncodec.cli import report
     from ncodec.cli.files import read
     from ncodec.container import parse
+    from ncodec.info import describe
     from ncodec.picture import save_png
 
-    box = parse(read(job.source))
+    data = read(job.source)
+    box = parse(data)
     models = networks.models
     from ncodec import codec  # with torch: after what can fail without
 
@@ -81,7 +83,12 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool) -> Produ
         "grain": grain,
         "time_s": round(time_s, 3),
     }
-    return Product(save_png(picture), report.picture(job.target, picture, _what(strength, grain), time_s), record)
+    what = _what(strength, grain)
+    if strength < 1:
+        info = describe(box, len(data))
+        record["noise_kept"] = info.noise_kept
+        what += report.kept(info, ", ")  # a plain picture without noise surprises those who paid little for it
+    return Product(save_png(picture), report.picture(job.target, picture, what, time_s), record)
 
 
 def _what(strength: float, grain: bool) -> str:

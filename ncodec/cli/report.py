@@ -48,16 +48,17 @@ def file_info(source: str, info: FileInfo) -> str:
 def _layers(info: FileInfo) -> str:
     if not info.has_enhancement:
         return f"base {info.base_bpp:.3f}, no noise"
-    return f"base {info.base_bpp:.3f}, noise {info.enhancement_bpp:.3f}{_kept(info, ': ')}"
+    return f"base {info.base_bpp:.3f}, noise {info.enhancement_bpp:.3f}{kept(info, ': ')}"
 
 
 def _enhancement(info: FileInfo) -> str:
     if not info.has_enhancement:
         return "none: decodes with --denoise or --grain only"
-    return f"{info.enhancement_bytes:,} bytes, {info.enhancement_bpp:.3f} bpp{_kept(info, ', ')}"
+    return f"{info.enhancement_bytes:,} bytes, {info.enhancement_bpp:.3f} bpp{kept(info, ', ')}"
 
 
-def _kept(info: FileInfo, before: str) -> str:
+def kept(info: FileInfo, before: str) -> str:
+    """`12 % of the noise kept` after `before`; nothing if that is not known."""
     return "" if info.noise_kept is None else f"{before}{100 * info.noise_kept:.0f} % of the noise kept"
 
 

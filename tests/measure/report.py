@@ -42,13 +42,16 @@ def main(results: Path, out: Path) -> None:
 
 
 def document(results: Path) -> str:
-    """Markdown of the result files in a folder; a chapter whose file is not there is left out."""
+    """Markdown of the result files in a folder; a chapter whose file is not there is left out.
+
+    `NAME-on-MACHINE.jsonl` holds the same measured on another machine than `NAME.jsonl`.
+    """
     parts = [HEAD]
     for name, (title, section) in CHAPTERS.items():
-        path = results / f"{name}.jsonl"
-        if path.exists():
-            about, rows = read(path)
-            parts += [f"## {title}\n", section(about, rows), circumstances(about)]
+        files = [results / f"{name}.jsonl", *sorted(results.glob(f"{name}-on-*.jsonl"))]
+        for i, (about, rows) in enumerate(read(path) for path in files if path.exists()):
+            heading = f"### {title}, on another machine: {about['cpu']}\n" if i else f"## {title}\n"
+            parts += [heading, section(about, rows), circumstances(about)]
     return "\n".join(parts)
 
 
