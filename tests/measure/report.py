@@ -10,7 +10,20 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from measure.sections import ablation, cheng, cold, dncnn, enhancement, kodak, large, real, speed, starts, step
+from measure.sections import (
+    ablation,
+    cheng,
+    cold,
+    contexts,
+    dncnn,
+    enhancement,
+    kodak,
+    large,
+    real,
+    speed,
+    starts,
+    step,
+)
 from measure.sections.markdown import plural
 
 HEAD = """# Measurements
@@ -29,6 +42,7 @@ CHAPTERS = {
     "cold": ("The command line from cold", cold.section),
     "large": ("Large pictures", large.section),
     "step": ("The training step", step.section),
+    "contexts": ("Latents in four steps", contexts.section),
     "starts": ("First weights and optimisers", starts.section),
 }
 
@@ -63,9 +77,9 @@ def circumstances(about: Row) -> str:
     commit, _, changed = about["commit"].partition("-")
     threads = plural(about["threads"], "thread")
     processes = f"{plural(about['processes'], 'process', 'processes')} of " if "processes" in about else ""
+    source = f" (commit {commit[:8]}{', changed since' if changed else ''})" if commit else ""
     return (
-        f"*`{about['script']}`, {about['date'][:10]}: ncodec {about['ncodec']} (commit {commit[:8]}"
-        f"{', changed since' if changed else ''}), model {model['file'].removesuffix('.safetensors')} (id {model['id']}"
+        f"*`{about['script']}`, {about['date'][:10]}: ncodec {about['ncodec']}{source}, model {model['file'].removesuffix('.safetensors')} (id {model['id']}"
         f"{seen}), transforms in {about['dtype']}; Python {about['python']}, {packages}; {about['cpu']}, "
         f"{about['cpus']} cores; {processes}{threads}, load before {about['load_before']}.*\n"
     )
