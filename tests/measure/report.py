@@ -79,8 +79,8 @@ def circumstances(about: Row) -> str:
     processes = f"{plural(about['processes'], 'process', 'processes')} of " if "processes" in about else ""
     source = f" (commit {commit[:8]}{', changed since' if changed else ''})" if commit else ""
     return (
-        f"*`{about['script']}`, {about['date'][:10]}: ncodec {about['ncodec']}{source}, model {model['file'].removesuffix('.safetensors')} (id {model['id']}"
-        f"{seen}), transforms in {about['dtype']}; Python {about['python']}, {packages}; {about['cpu']}, "
+        f"*`{about['script']}`, {about['date'][:10]}: ncodec {about['ncodec']}{source}, model "
+        f"{model['file'].removesuffix('.safetensors')} (id {model['id']}{seen}), transforms in {about['dtype']}; Python {about['python']}, {packages}; {about['cpu']}, "
         f"{about['cpus']} cores; {processes}{threads}, load before {about['load_before']}.*\n"
     )
 
