@@ -80,7 +80,8 @@ def circumstances(about: Row) -> str:
     source = f" (commit {commit[:8]}{', changed since' if changed else ''})" if commit else ""
     return (
         f"*`{about['script']}`, {about['date'][:10]}: ncodec {about['ncodec']}{source}, model "
-        f"{model['file'].removesuffix('.safetensors')} (id {model['id']}{seen}), transforms in {about['dtype']}; Python {about['python']}, {packages}; {about['cpu']}, "
+        f"{model['file'].removesuffix('.safetensors')} (id {model['id']}{seen}), transforms in {about['dtype']}; "
+        f"Python {about['python']}, {packages}; {about['cpu']}, "
         f"{about['cpus']} cores; {processes}{threads}, load before {about['load_before']}.*\n"
     )
 
