@@ -41,8 +41,8 @@ class Trainer:
         self.network = move(network, device)
         self.ema = copy.deepcopy(self.network).eval()
         self.ema.load_state_dict(averaged)
-        # A fresh network leaves its first average behind quickly; trained weights bring a good one along.
-        self.ema_ramps = start is None
+        # A network that does not work yet leaves its first average behind quickly; a trained one brings a good one.
+        self.ema_ramps = start is None or start.is_cut
         self.optimisers = Optimisers(self.task.groups(self.network), recipe.optimiser)
         self.source = PatchSource(pack, recipe.data, device, recipe.loop.seed)
         self.noise = torch.Generator(device).manual_seed(recipe.loop.seed)
