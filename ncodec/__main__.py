@@ -8,6 +8,9 @@ import sys
 
 def main() -> int:
     """Run the command line of this process; returns the exit status."""
+    from ncodec.cli.signals import kill_at_once
+
+    kill_at_once()
     from ncodec.cli.main import main as run
 
     status = run()

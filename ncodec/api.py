@@ -7,6 +7,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ncodec import codec
 from ncodec.container import QUALITIES, dump, parse
 from ncodec.device import choose_device, transform_dtype
@@ -15,7 +17,6 @@ from ncodec.picture import Picture, from_any, to_array, to_image
 from ncodec.weights import Models
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
 
 
@@ -31,7 +32,8 @@ def encode(
 
     Args:
         picture: uint8 [H, W] or [H, W, C], C = 1 gray, 2 gray + alpha, 3 RGB, 4 RGBA; or a Pillow image, whose ICC
-            profile and EXIF are kept.
+            profile and EXIF are kept. Pillow cuts 16-bit RGB to 8 bits when it loads a picture: encode refuses an image
+            that is opened, but cannot know of one that is loaded.
         quality: 1 (smallest) ... 8 (best), of the denoised picture.
         noise_quality: the same for the noise and fine detail on top of it; None takes `quality`; "off" leaves the
             enhancement layer out, and the file then decodes only denoised.
@@ -87,7 +89,9 @@ def decode_image(
 
 
 def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str | Path, ...], device: str) -> Picture:
-    if not isinstance(denoise, Real) or not 0 <= denoise <= 1:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise RequestError(f"data must be the bytes of an .ncd file, not a {type(data).__name__}")
+    if not isinstance(denoise, Real | np.bool_) or not 0 <= denoise <= 1:
         raise RequestError(f"denoise must be a strength in 0..1, not {denoise!r}")
     if grain and denoise not in (0, 1):
         raise RequestError("grain goes with the fully denoised picture, not with a strength")
@@ -98,17 +102,17 @@ def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str |
 
 @lru_cache(maxsize=4)
 def _models(device: str, extra: tuple[Path, ...]) -> Models:
-    place = choose_device(device)
+    place = choose_device(str(device))  # a torch.device tells its name
     return Models(place, transform_dtype(place), extra)
 
 
-def _quality(value: Any) -> int:
+def _quality(value: Any, name: str = "quality", other: str = "") -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= QUALITIES:
-        raise RequestError(f"quality must be an integer in 1..{QUALITIES}, not {value!r}")
+        raise RequestError(f"{name} must be an integer in 1..{QUALITIES}{other}, not {value!r}")
     return int(value)
 
 
 def _noise_quality(value: int | str | None, quality: int) -> int | None:
     if value is None:
         return _quality(quality)
-    return None if value == "off" else _quality(value)
+    return None if value == "off" else _quality(value, "noise_quality", ' or "off"')

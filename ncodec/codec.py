@@ -9,7 +9,7 @@ import torch
 
 from ncodec.alpha import pack_alpha, unpack_alpha
 from ncodec.base import decode_base, encode_base
-from ncodec.container import Container, Header, Section, Tag
+from ncodec.container import MAX_METADATA_BYTES, Container, Header, Section, Tag
 from ncodec.errors import FormatError, ImageError, RequestError
 from ncodec.nets.architecture import LAMBDAS
 from ncodec.nets.model import Model
@@ -17,9 +17,6 @@ from ncodec.noise import Noise, add_noise, estimate_noise
 from ncodec.picture import Picture
 from ncodec.residual import add_residual, encode_residual
 from ncodec.weights import Models
-
-MAX_METADATA_BYTES = 1 << 26
-"""Neither ICC profile nor EXIF unpacks to more."""
 
 
 def encode(picture: Picture, model: Model, quality: int, noise_quality: int | None) -> Container:

@@ -23,6 +23,8 @@ MAX_PIXELS = 1 << 28
 """268 megapixels: a decoder refuses more before it allocates (format.md, Limits)."""
 MAX_SIDE = 1 << 20
 """No side is longer: bounds the windows of a decode."""
+MAX_METADATA_BYTES = 1 << 26
+"""Neither ICC profile nor EXIF unpacks to more."""
 QUALITIES = 8
 SLICE_PIXELS = 1024
 """Sides of a slice: every slice has entropy-coded streams of its own."""

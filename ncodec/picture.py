@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
-from ncodec.container import MAX_PIXELS, MAX_SIDE
+from ncodec.container import MAX_METADATA_BYTES, MAX_PIXELS, MAX_SIDE
 from ncodec.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+_pillow_limits = threading.RLock()
 _DEEP = (
     "has more than 8 bits a sample; ncodec codes 8-bit pictures: convert it first, with the tone curve that you want"
 )
@@ -35,6 +37,8 @@ _BROKEN = (
     RuntimeError,
     struct.error,
 )
+_TIFF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
+"""Description, make, model, resolution and its unit, software, time, artist, copyright (TIFF 6.0)."""
 _GRAY_MODES = {"1", "L", "LA", "La"}
 
 
@@ -104,7 +108,7 @@ def from_image(image: Image.Image) -> Picture:
 
 def _check_kind(image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and image.format != "MPO":  # of the several pictures in a phone's JPEG the first is the photograph
         raise ImageError(f"it holds {frames} frames; ncodec codes single pictures")
     _check_depth(image)
     if image.mode not in _GRAY_MODES and image.mode not in {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa"}:
@@ -113,8 +117,10 @@ def _check_kind(image: Image.Image) -> None:
 
 def _from_pixels(image: Image.Image) -> Picture:
     icc, exif = image.info.get("icc_profile") or None, image.info.get("exif") or None
+    if image.format == "TIFF":
+        exif = _tiff_exif(image)
     has_alpha = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
-    colour = _colour_mode(image)
+    colour = _colour_mode(image, icc)
     planes = np.array(image.convert(colour + "A" if has_alpha else colour))
     planes = planes if planes.ndim == 3 else planes[:, :, None]
     if has_alpha:
@@ -170,15 +176,19 @@ def save_png(picture: Picture, compress_level: int = 4) -> bytes:
 
 @contextmanager
 def our_limit() -> Iterator[None]:
-    """Pillow refuses, and warns of, pictures that are large for it; for the time of one call the limit is ours."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong with a file is said in an ImageError
+    """Pillow refuses, and warns of, pictures and metadata that are large for it; for one call the limits are ours.
+
+    They are global, hence the lock.
+    """
+    with _pillow_limits, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong with a file is said in an ImageError
+        before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+        PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = MAX_METADATA_BYTES
+        try:
             yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+        finally:
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = before
 
 
 @contextmanager
@@ -194,15 +204,26 @@ def _broken_files() -> Iterator[None]:
         raise ImageError(f"the picture is damaged or cut short ({err})") from err
 
 
-def _colour_mode(image: Image.Image) -> str:
-    """L if nothing is lost by it, else RGB."""
+def _colour_mode(image: Image.Image, icc: bytes | None) -> str:
+    """L if nothing is lost by it, else RGB: a palette's profile is one of RGB and does not go with a gray picture."""
     if image.mode in _GRAY_MODES:
         return "L"
-    if image.mode in {"P", "PA"} and image.palette is not None:
+    if image.mode in {"P", "PA"} and image.palette is not None and icc is None:
         palette = np.asarray(image.convert("RGB").getcolors(256) or [], dtype=object)
         if all(r == g == b for _, (r, g, b) in palette):
             return "L"
     return "RGB"
+
+
+def _tiff_exif(image: Image.Image) -> bytes | None:
+    """What a TIFF file tells of camera, time and place: in it these are entries among those of the pixels' layout."""
+    found, kept = image.getexif(), Image.Exif()
+    kept.update({tag: found[tag] for tag in _TIFF_TAGS if tag in found})
+    inner = {ifd: found.get_ifd(ifd) for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)}
+    for ifd, values in inner.items():
+        if values:
+            kept.get_ifd(ifd).update(values)
+    return kept.tobytes() if len(kept) or any(inner.values()) else None
 
 
 def _check_depth(image: Image.Image) -> None:

@@ -17,6 +17,7 @@ import ncodec
 from cli_tools import fake_ncd, names, ncodec_run, save_scene
 from conftest import TINY
 from ncodec.cli.main import main
+from ncodec.cli.reference import reference
 from ncodec.container import Container, Section, Tag, dump, parse
 
 Output = pytest.CaptureFixture[str]
@@ -117,6 +118,16 @@ def test_noise_quality_follows_the_quality(place: Path, weights: Path, capfd: Ou
     assert (record["input"], record["output"], record["quality"]) == ("in.png", "in.ncd", 7)
     assert record["size_bytes"] == Path("in.ncd").stat().st_size
     assert record["time_s"] > 0
+
+
+def test_every_field_of_the_json_objects_is_explained(place: Path, weights: Path, capfd: Output) -> None:
+    explained = reference()[reference().index("## JSON") :]
+    lines = [["noise", "in.png"], ["encode", "in.png", "--model", str(weights)], ["info", "in.ncd"]]
+    lines += [["strip", "in.ncd"], ["decode", "in.ncd", "-o", "out.png", "--model", str(weights)]]
+    for line in lines:
+        assert main([*line, "--json"]) == 0
+        for field in json.loads(capfd.readouterr().out):
+            assert re.search(rf"\b{field}\b", explained), (line[0], field)
 
 
 def test_file_without_noise_decodes_denoised_only(place: Path, weights: Path, capfd: Output) -> None:

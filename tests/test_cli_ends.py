@@ -56,10 +56,42 @@ def test_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch: py
 
 def test_nohup_is_respected(tmp_path: Path) -> None:
     """A process that was started with SIGHUP ignored goes on."""
-    script = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from ncodec.cli.main import _signals_raise\n"
-    script += "with _signals_raise(): print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
+    script = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from ncodec.cli.signals import signals_raise\n"
+        "with signals_raise(): print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
+    )
     run = subprocess.run([sys.executable, "-c", script], env=ENV, cwd=tmp_path, capture_output=True, check=True)
     assert run.stdout == b"True\n"
+
+
+def test_ctrl_c_before_there_is_anything_to_clear_away(tmp_path: Path) -> None:
+    script = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from ncodec.cli.signals import kill_at_once; kill_at_once(); os.kill(os.getpid(), signal.SIGINT)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], env=ENV, cwd=tmp_path, capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize(("number", "end"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "Ended")])
+def test_a_signal_waits_for_an_import(tmp_path: Path, number: str, end: str) -> None:
+    """Packages lose an exception that comes in one of their callbacks, or end in C++ with it."""
+    lines = ["import os, signal, time", "try:", f"    os.kill(os.getpid(), signal.{number})", "    time.sleep(0.1)"]
+    lines += ["    print('whole')", "except BaseException: print('lost')"]
+    (tmp_path / "package.py").write_text("\n".join(lines))
+    script = (
+        "import sys, time; sys.path.insert(0, '.')\n"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from ncodec.cli.signals import Ended, signals_raise\n"
+        "try:\n"
+        "    with signals_raise():\n"
+        "        import package\n"
+        "        time.sleep(60)\n"
+        "except BaseException as err: print(type(err).__name__)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], env=ENV, cwd=tmp_path, capture_output=True, check=True)
+    assert run.stdout.decode().split() == ["whole", end]
 
 
 def test_out_of_memory_is_one_sentence(

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from cli_tools import (
-    AS_ROOT,
     fails,
     fake_ncd,
     names,
@@ -43,7 +42,11 @@ def test_no_command_shows_the_help(tmp_path: Path) -> None:
         ("decode a.ncd --denoise 1.5", "1.5"),
         ("decode a.ncd --denoise=nan", "nan"),
         ("decode a.ncd --denoise 0.5 --grain", "--grain"),
+        ("encode a.png --noise-quality OFF", "neither off nor"),
         ("encode a.png --threads 0", "0"),
+        ("encode a.png --threads 2147483648", "2147483648"),
+        ("decode --denoise 0,5 a.ncd", "0,5 is neither a file nor a strength"),
+        ("decode a.ncd --denoise half", "half is neither a file nor a strength"),
         ("noise a.png --noise pink", "pink"),
         ("noise a.png --noise gaussian:-1", "-1"),
         ("noise a.png --seed -1", "-1"),
@@ -91,11 +94,67 @@ def test_missing_file(tmp_path: Path) -> None:
     fails(ncodec_run("decode", "a.ncd", cwd=tmp_path), 1, "a.ncd: there is no such file")
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may read everything")
-def test_unreadable_file(tmp_path: Path) -> None:
+def test_unreadable_file_and_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The rest of the batch goes on. What may be read is pretended, since root may read everything."""
+    monkeypatch.chdir(tmp_path)
+    Path("in", "closed").mkdir(parents=True)
+    for name in ("a.ncd", "b.ncd", "in/c.ncd"):
+        Path(name).write_bytes(fake_ncd())
+    may, scan = os.access, os.scandir
+    monkeypatch.setattr(os, "access", lambda path, mode, **rest: str(path) != "a.ncd" and may(path, mode, **rest))
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert main(["strip", "a.ncd", "b.ncd", "in", "-o", "out"]) == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if "error" in line]
+    assert [line.removeprefix("ncodec: error: ") for line in errors] == [
+        "in/closed: permission denied",
+        "a.ncd: permission denied",
+        "2 of 4 files failed",
+    ]
+    assert names(Path("out")) == ["b-base.ncd", "c-base.ncd"]
+
+
+def test_an_empty_folder_does_not_stop_the_others(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    (tmp_path / "a.ncd").chmod(0)
-    fails(ncodec_run("info", "a.ncd", cwd=tmp_path), 1, "a.ncd: permission denied")
+    run = ncodec_run("strip", "empty", "a.ncd", "-o", "out", cwd=tmp_path)
+    assert run.returncode == 2
+    assert names(tmp_path / "out") == ["a-base.ncd"]
+    assert "ncodec: error: empty: the folder holds no .ncd file" in sentences(run)
+
+
+@pytest.mark.parametrize("arguments", [["info", ""], ["strip", "a.ncd", "-o", ""]])
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    fails(ncodec_run(*arguments, cwd=tmp_path), 2, "a file's name is empty (see ncodec")
+    assert names(tmp_path) == ["a.ncd"]
+
+
+def test_output_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    fails(ncodec_run("strip", "a.ncd", "-o", "a.ncd/b.ncd", cwd=tmp_path), 1, "a.ncd: a part of its path is a file")
+
+
+def test_strip_refuses_what_would_not_decode(tmp_path: Path) -> None:
+    data = bytearray(fake_ncd())
+    data[data.index(b"latents")] ^= 1
+    (tmp_path / "a.ncd").write_bytes(data)
+    fails(ncodec_run("strip", "a.ncd", cwd=tmp_path), 4, "a.ncd: checksums do not fit: latents")
+    assert names(tmp_path) == ["a.ncd"]
+
+
+def test_info_to_a_closed_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    run = ncodec_run("info", "a.ncd", cwd=tmp_path, stdout=None, preexec_fn=lambda: os.close(1))
+    assert run.returncode == 1
+    assert sentences(run) == ["ncodec: error: standard output: it is closed"]
 
 
 def test_errors_of_the_system_are_said_in_words() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -159,6 +160,18 @@ def test_numpy_numbers_are_numbers():
     data = ncodec.encode(scene(24, 24), quality=np.int64(4))
     assert parse(data).header.quality == 4
     assert np.array_equal(ncodec.decode(data, denoise=np.float32(1)), ncodec.decode(data, denoise=True))
+
+
+def test_wrong_arguments_are_requests():
+    data = ncodec.encode(scene(24, 24))
+    assert ncodec.decode(data, denoise=np.bool_(True), device=torch.device("cpu")).shape == (24, 24, 3)
+    for wrong in ("img.ncd", None, 5):
+        with pytest.raises(RequestError, match=r"bytes of an \.ncd file"):
+            ncodec.decode(wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(RequestError, match="device None"):
+        ncodec.decode(data, device=None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(RequestError, match=r'noise_quality must be an integer in 1\.\.8 or "off"'):
+        ncodec.encode(scene(24, 24), noise_quality="x")
 
 
 def test_gray_stays_gray_and_costs_no_colour():

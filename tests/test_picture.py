@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ncodec import picture
 from ncodec.alpha import pack_alpha, unpack_alpha
@@ -79,6 +81,50 @@ def test_pillows_own_limit_is_not_ours():
     with pytest.raises(ImageError, match="over the limit"):
         picture.load(png(1 << 15, 1 << 14, 8, 0, b""))
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_limits_are_given_back_by_many_threads():
+    before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, list(warnings.filters)
+    data = saved("PNG")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(picture.load, [data] * 200):
+            pass
+    assert before == (Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, list(warnings.filters))
+
+
+def test_a_large_profile_in_a_png_is_read():
+    profile = bytes(3_000_000)
+    assert picture.load(saved("PNG", icc_profile=profile)).icc == profile
+
+
+def test_a_tiff_file_keeps_what_it_tells_of_the_camera():
+    exif = Image.Exif()
+    exif[271], exif[274] = "a camera", 6  # make, orientation
+    exif.get_ifd(0x8769)[33434] = (1, 60)  # exposure
+    exif[0x8769] = {}  # without an entry of its own Pillow leaves the inner table out of a TIFF file
+    read = picture.load(saved("TIFF", exif=exif))
+    assert read.pixels.shape == (32, 24, 3)  # turned already, so the orientation is not kept
+    assert read.exif is not None
+    kept = Image.Exif()
+    kept.load(read.exif)
+    assert {tag: kept[tag] for tag in kept if tag != 0x8769} == {271: "a camera"}
+    assert kept.get_ifd(0x8769) == {33434: (1, 60)}
+    assert picture.load(saved("TIFF")).exif is None
+
+
+def test_the_first_picture_of_a_phones_jpeg():
+    more = Image.new("RGB", (8, 8))
+    assert picture.load(saved("MPO", save_all=True, append_images=[more])).pixels.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(("profile", "channels"), [(b"", 1), (b"a profile of RGB", 3)])
+def test_a_gray_palette_with_a_profile_stays_rgb(profile: bytes, channels: int):
+    """A gray PNG must not carry a profile of RGB."""
+    image = Image.new("P", (4, 4))
+    image.putpalette([level for gray in range(8) for level in [gray * 30] * 3])
+    out = io.BytesIO()
+    image.save(out, "PNG", icc_profile=profile or None)
+    assert picture.load(out.getvalue()).pixels.shape == (4, 4, channels)
 
 
 @given(st.sampled_from(picture.FORMATS), st.integers(0, 10_000), st.integers(1, 255), st.integers(0, 3))

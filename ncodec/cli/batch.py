@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ncodec.cli.exits import DISK_OR_BUG, BatchError, Failure, Watch, failure
-from ncodec.cli.files import STDOUT, STREAM, check_source, check_target, write
+from ncodec.cli.files import STDOUT, STREAM, check_source, check_target, closed, write
 from ncodec.cli.jobs import Job
 
 
@@ -82,6 +82,8 @@ def complain(sentence: str) -> None:
 
 def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners, say: Callable[[str], None]) -> list[Failure]:
     try:
+        if job.problem:
+            raise job.problem
         check_source(job.source)
         if job.target:
             check_target(job.target, force=manners.force, makes_folder=job.makes_folder)
@@ -111,6 +113,8 @@ def _summarise(job: Job, product: Product, manners: Manners, say: Callable[[str]
 
 
 def _print(text: str) -> None:
+    if sys.stdout is None:
+        raise closed(STDOUT)
     try:
         click.echo(text)
     except OSError as err:

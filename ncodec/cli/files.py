@@ -29,12 +29,17 @@ def read(source: str) -> bytes:
     """All bytes of a file, device or (`-`) standard input. Raises OSError, RequestError."""
     if source == STREAM:
         if sys.stdin is None:
-            raise OSError(errno.EBADF, "it is closed", STDIN)
+            raise closed(STDIN)
         return _read_all(sys.stdin.buffer)
     with Path(source).open("rb") as file:
         if os.fstat(file.fileno()).st_size > MAX_INPUT_BYTES:
             raise RequestError(_too_large())
         return _read_all(file)
+
+
+def closed(stream: str) -> OSError:
+    """What there is to say of a standard stream that is not there."""
+    return OSError(errno.EBADF, "it is closed", stream)
 
 
 def check_source(source: str) -> None:
@@ -58,7 +63,8 @@ def check_target(target: str, *, force: bool, makes_folder: bool) -> None:
     if makes_folder and not folder.exists():
         return
     if not folder.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        code = errno.ENOTDIR if any(parent.is_file() for parent in path.parents) else errno.ENOENT
+        raise OSError(code, os.strerror(code), str(folder))
     if not path.exists() and not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
 
@@ -123,7 +129,7 @@ def _too_large() -> str:
 
 def _write_stdout(data: bytes) -> None:
     if sys.stdout is None:
-        raise OSError(errno.EBADF, "it is closed", STDOUT)
+        raise closed(STDOUT)
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

@@ -40,11 +40,19 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file's work. `target` is empty if nothing is written; `makes_folder`: the folders above it are made."""
+    """One file's work.
+
+    Attributes:
+        source: the input.
+        target: the output; empty if nothing is written.
+        makes_folder: the folders above the output are made.
+        problem: why nothing can be done, or None.
+    """
 
     source: str
     target: str = ""
     makes_folder: bool = False
+    problem: Exception | None = None
 
     @property
     def name(self) -> str:
@@ -62,17 +70,20 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
 
     Raises:
         click.UsageError: inputs and output contradict each other, or something would be overwritten.
-        RequestError: a folder holds no file of the kind.
     """
     names = [_plain(name) for name in inputs]
     output = None if output is None else _plain(output)
-    found = _find(names, kind.reads)
+    found, bad = _find(names, kind.reads)
     single = len(found) == 1 and not Path(names[0]).is_dir()
     if output == STREAM or (output is None and STREAM in names):
         if not single:
             raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
         refuse_terminal()
         return [Job(found[0][0], STREAM)]
+    return bad + _with_targets(found, output, kind, single)
+
+
+def _with_targets(found: list[tuple[str, Path]], output: str | None, kind: Kind, single: bool) -> list[Job]:
     if single and output is not None and not _is_folder(output):
         _check_suffix(output, kind)
         jobs = [Job(found[0][0], output)]
@@ -86,10 +97,13 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
 
 def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
     """As `plan`, for a command that writes nothing."""
-    return [Job(source) for source, _ in _find([_plain(name) for name in inputs], reads)]
+    found, bad = _find([_plain(name) for name in inputs], reads)
+    return bad + [Job(source) for source, _ in found]
 
 
 def _plain(name: str) -> str:
+    if not name:  # Path("") is the current folder
+        raise click.UsageError("a file's name is empty")
     return STREAM if name in ("/dev/stdin", "/dev/stdout") else name
 
 
@@ -97,34 +111,40 @@ def _is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
-def _find(names: list[str], suffixes: frozenset[str]) -> list[tuple[str, Path]]:
-    """(source, its place in the output folder) of all inputs; folders are searched, in order of their names."""
+def _find(names: list[str], suffixes: frozenset[str]) -> tuple[list[tuple[str, Path]], list[Job]]:
+    """(source, its place in the output folder) of all inputs; folders are searched, in order of their names.
+
+    Folders that cannot be read, or hold nothing, are jobs with a problem.
+    """
     if STREAM in names:
         if len(names) > 1:
             raise click.UsageError("standard input (-) goes alone, without other files")
         if sys.stdin is not None and sys.stdin.isatty():
             raise click.UsageError("standard input is a terminal: name a file, or pipe one in")
-        return [(STREAM, Path("stdin"))]
+        return [(STREAM, Path("stdin"))], []
     found: list[tuple[str, Path]] = []
+    bad: list[Job] = []
     for name in names:
         if Path(name).is_dir():
-            found += _search(Path(name), suffixes)
+            found += _search(Path(name), suffixes, bad)
         else:
             found.append((name, Path(Path(name).name)))
-    return found
+    return found, bad
 
 
-def _search(folder: Path, suffixes: frozenset[str]) -> list[tuple[str, Path]]:
-    def stop(err: OSError) -> None:
-        raise err
+def _search(folder: Path, suffixes: frozenset[str], bad: list[Job]) -> list[tuple[str, Path]]:
+    def note(err: OSError) -> None:
+        bad.append(Job(err.filename or str(folder), problem=err))
 
     found: list[tuple[str, Path]] = []
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    known = len(bad)
+    for parent, folders, files in os.walk(folder, onerror=note):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent, name) for name in files if not name.startswith("."))
         found += [(str(path), path.relative_to(folder)) for path in paths if path.suffix.lower() in suffixes]
-    if not found:
-        raise RequestError(f"{folder}: the folder holds no {' '.join(sorted(suffixes))} file")
+    if not found and len(bad) == known:
+        why = RequestError(f"the folder holds no {' '.join(sorted(suffixes))} file")
+        bad.append(Job(str(folder), problem=why))
     return sorted(found, key=lambda pair: pair[1].parts)
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import click
 
@@ -18,6 +14,7 @@ from ncodec.cli.exits import INTERRUPTED, BatchError, SetupError, failure
 from ncodec.cli.files import abandon_stdout
 from ncodec.cli.info import info
 from ncodec.cli.noise import noise
+from ncodec.cli.signals import Ended, signals_raise
 from ncodec.cli.strip import strip
 from ncodec.cli.train import train
 
@@ -63,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         Exception: a bug.
     """
     try:
-        with _signals_raise():
+        with signals_raise():
             return cli.main(argv, prog_name="ncodec", standalone_mode=False) or 0
     except click.ClickException as err:
         ctx = getattr(err, "ctx", None)
@@ -77,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(err.__cause__, EOFError):  # to click the same as Ctrl-C, to us a bug
             raise err.__cause__ from None
         return INTERRUPTED
-    except _Ended as err:
+    except Ended as err:
         return 128 + err.signal_number
     except Exception as err:
         return _report(err)
@@ -100,29 +97,3 @@ def _report(err: BaseException) -> int:
         raise err
     complain(failed.sentence)
     return failed.status
-
-
-class _Ended(BaseException):
-    """A signal asks the process to end: raised where it is at work, so that it clears away what it has begun."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)
-        self.signal_number = signal_number
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise, as SIGINT does, unless whoever started us had them ignored."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise _Ended(number)
-
-    wanted = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    taken = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)

@@ -24,7 +24,7 @@ _KIND = Kind(reads=PICTURES, ending="-noisy.png")
     default="gaussian:25",
     show_default=True,
     metavar="NOISE",
-    help="gaussian:SIGMA (in 8-bit levels), or poisson-gaussian:A,B (variance a*y + b at intensity y from 0 to 1).",
+    help="gaussian:SIGMA (in 8-bit levels), poisson-gaussian:A,B (variance a*y + b at intensity y from 0 to 1), none.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Picture k of a batch takes SEED + k."
@@ -70,6 +70,7 @@ def _add_noise(job: Job, spelling: str, seed: int) -> Product:
         "width": noisy.width,
         "height": noisy.height,
         "channels": noisy.pixels.shape[2],
+        "has_alpha": noisy.alpha is not None,
         "poisson_a": model.poisson_a,
         "gaussian_b": model.gaussian_b,
         "noise_sigma": model.sigma_8bit,

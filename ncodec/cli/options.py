@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from ncodec.cli.exits import shown
 from ncodec.container import QUALITIES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_FILE = click.Path(allow_dash=True, readable=False)
+"""Nothing is checked here: what is wrong with one file of a batch must not stop the others."""
+THREADS = click.IntRange(1, 256)
+"""Far more end in a system that can start no more of them, in words of its own."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def inputs(metavar: str) -> Decorator:
     """The files and folders of a command."""
-    return click.argument("inputs", nargs=-1, required=True, metavar=metavar, type=click.Path(allow_dash=True))
+    return click.argument("inputs", nargs=-1, required=True, metavar=metavar, type=_FILE)
 
 
 def output(what: str) -> Decorator:
     """Where the product goes."""
-    return click.option("-o", "--output", metavar="OUT", type=click.Path(allow_dash=True), help=what)
+    return click.option("-o", "--output", metavar="OUT", type=_FILE, help=what)
 
 
 def manners(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,7 +41,7 @@ def manners(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def compute(command: Callable[..., Any]) -> Callable[..., Any]:
     """--device, --threads."""
-    threads = click.option("--threads", type=click.IntRange(1), help="Processor threads.  [default: one per core]")
+    threads = click.option("--threads", type=THREADS, help="Processor threads.  [default: one per core]")
     device = click.option(
         "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:N."
     )
@@ -51,7 +57,9 @@ class NoiseQuality(click.ParamType):
         """Raises click.BadParameter."""
         if value == "off":
             return 0
-        return click.IntRange(1, QUALITIES).convert(value, param, ctx)
+        if str(value) not in map(str, range(1, QUALITIES + 1)):
+            self.fail(f"{value} is neither off nor a number from 1 to {QUALITIES}", param, ctx)
+        return int(value)
 
 
 class Strength(click.ParamType):
@@ -79,7 +87,11 @@ class OptionalStrength(click.Command):
 
 
 def with_strength(args: list[str]) -> list[str]:
-    """`--denoise 0.6 FILE` -> `--denoise=0.6 FILE`; `--denoise FILE` -> `--denoise=1 FILE`."""
+    """`--denoise 0.6 FILE` -> `--denoise=0.6 FILE`; `--denoise FILE` -> `--denoise=1 FILE`.
+
+    Raises:
+        click.UsageError: what follows is neither a number nor a file: `--denoise 0,6 FILE`.
+    """
     out: list[str] = []
     k = 0
     while k < len(args) and args[k] != "--":
@@ -87,7 +99,13 @@ def with_strength(args: list[str]) -> list[str]:
         k += 1
         if arg == "--denoise":
             has_value = k < len(args) and _NUMBER.fullmatch(args[k]) is not None
+            if k < len(args) and not has_value and not _may_be_file(args[k]):
+                raise click.UsageError(f"{shown(args[k])} is neither a file nor a strength from 0 to 1")
             arg = f"--denoise={args[k] if has_value else 1}"
             k += has_value
         out.append(arg)
     return out + args[k:]
+
+
+def _may_be_file(arg: str) -> bool:
+    return arg.startswith("-") or Path(arg).suffix.lower() == ".ncd" or Path(arg).exists()

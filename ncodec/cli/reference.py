@@ -39,6 +39,10 @@ the coding itself in seconds, without the loading of networks. `info`, `encode` 
 ```text
 {fields}
 ```
+
+`decode` gives `width`, `height`, `channels`, `has_alpha`, `strength` (1 is denoised), `grain` and, unless the picture
+is fully denoised, `noise_kept`; `noise` gives `width`, `height`, `channels`, `has_alpha`, `poisson_a`, `gaussian_b`,
+`noise_sigma` and `seed`.
 """
 
 

@@ -12,6 +12,7 @@ from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.files import read
 from ncodec.cli.jobs import NCD, Job, Kind, plan
 from ncodec.container import Tag, dump, parse
+from ncodec.errors import Damaged
 
 _KIND = Kind(reads=NCD, ending="-base.ncd")
 
@@ -38,4 +39,6 @@ def _strip(job: Job) -> Product:
     data = dump(box)
     time_s = time.perf_counter() - begin
     info = describe(box, len(data))
+    if info.damaged:  # what is left would decode no better than before, and nobody would look again
+        raise Damaged(f"checksums do not fit: {', '.join(info.damaged)}")
     return Product(data, report.encoded(job.target, info, time_s), asdict(info) | {"time_s": round(time_s, 3)})

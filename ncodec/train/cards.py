@@ -12,8 +12,8 @@ from ncodec.nets.dncnn import DnCnnSizes
 HEAD = """# Models
 
 Generated from `manifest.json` by `python -m ncodec.train.release` and `python -m ncodec.train.opponents`; what the
-names promise stands in `docs/models.md`. The last row of a name is what `--model NAME` takes. Every row stays: a file
-says which model it needs.
+names promise stands in `docs/models.md`. The last row of a name is what `--model NAME` takes. A file says which
+model it needs.
 """
 
 CARD = """
