@@ -82,9 +82,15 @@ class Models:
         device: where networks run.
         dtype: of the transforms, float32 or bfloat16.
         extra: weights files of users' own models, beside the shipped ones.
+
+    Raises:
+        ModelError: one of `extra` is not there, whether a file will need it or not.
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype, extra: tuple[Path, ...] = ()) -> None:
+        for path in extra:
+            if not path.is_file():
+                raise ModelError(f"there is no weights file {path}")
         self._device, self._dtype, self._extra = device, dtype, extra
         self._loaded: dict[bytes, Model] = {}
 

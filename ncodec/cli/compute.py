@@ -52,9 +52,9 @@ class Networks:
             torch.set_num_threads(self._threads)
         try:
             place = choose_device(self._device)
+            return Models(place, transform_dtype(place), self._extra)
         except NcodecError as err:
             raise SetupError from err
-        return Models(place, transform_dtype(place), self._extra)
 
     def model(self, name: str) -> Model:
         """The model of this name or path. Raises SetupError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -91,8 +91,7 @@ def _with_targets(found: list[tuple[str, Path]], output: str | None, kind: Kind,
         if output is not None and not _is_folder(output) and (Path(output).exists() or _suffix(output) == kind.suffix):
             raise click.UsageError(f"{shown(output)} is a file: several inputs, and those of a folder, need a folder")
         jobs = [_into(output, source, place, kind) for source, place in found]
-    _check_targets(jobs)
-    return jobs
+    return _checked(jobs)
 
 
 def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
@@ -167,17 +166,25 @@ def _check_suffix(output: str, kind: Kind) -> None:
         raise click.UsageError(f"{shown(output)}: only {kind.suffix} files can be written here, not {suffix}")
 
 
-def _check_targets(jobs: list[Job]) -> None:
+def _checked(jobs: list[Job]) -> list[Job]:
+    """The jobs, each once; of those that would write one file none is done, since nobody knows which one was meant."""
+    jobs = list(dict.fromkeys(jobs))
     sources = {_identity(job.source) for job in jobs} - {None}
-    writers: dict[str, str] = {}
+    writers: dict[str, list[str]] = {}
     for job in jobs:
         if _identity(job.target) in sources:
             raise click.UsageError(f"{shown(job.target)} is an input: it will not be replaced; say -o")
-        real = os.path.realpath(job.target)
-        if real in writers:
-            both = f"{shown(writers[real])} and {shown(job.source)}"
-            raise click.UsageError(f"{both} would both write {shown(job.target)}")
-        writers[real] = job.source
+        writers.setdefault(os.path.realpath(job.target), []).append(job.source)
+    return [_alone(job, writers[os.path.realpath(job.target)]) for job in jobs]
+
+
+def _alone(job: Job, writers: list[str]) -> Job:
+    """The job, with a problem if others write the same file."""
+    other = next((name for name in writers if name != job.source), None)
+    if other is None:
+        return job
+    why = f"{shown(other)} would write {shown(job.target)}, too: say -o FILE for one of them"
+    return replace(job, problem=RequestError(why))
 
 
 def _identity(path: str) -> tuple[int, int] | None:
