@@ -61,7 +61,7 @@ class Job:
 
 
 def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
-    """What a command has to do, in order.
+    """What a command has to do, in order; what is wrong with one input is the problem of its job.
 
     Args:
         inputs: files, folders, or `-` alone.
@@ -74,7 +74,7 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
     names = [_plain(name) for name in inputs]
     output = None if output is None else _plain(output)
     found, bad = _find(names, kind.reads)
-    single = len(found) == 1 and not Path(names[0]).is_dir()
+    single = len(names) == 1 and not Path(names[0]).is_dir()
     if output == STREAM or (output is None and STREAM in names):
         if not single:
             raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
