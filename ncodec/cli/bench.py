@@ -16,7 +16,7 @@ from ncodec.cli import options
 from ncodec.cli.batch import complain
 from ncodec.cli.compute import SPIN_COUNT
 from ncodec.cli.exits import DISK_OR_BUG, BatchError, Watch, failure, shown
-from ncodec.cli.jobs import PICTURES, plan_reading
+from ncodec.cli.jobs import PICTURES, files_in
 from ncodec.container import QUALITIES
 from ncodec.errors import RequestError
 
@@ -127,9 +127,7 @@ def bench(folder: Path, threads: int | None, quiet: bool, **wishes: Any) -> None
     goes on with an interrupted run, and parts may be measured one after the other (--methods). What needs a package or
     weights that are not here is left out; `pip install 'ncodec[bench]'` has the packages.
     """
-    paths = tuple(Path(job.source) for job in plan_reading((str(folder),), PICTURES))
-    for path in paths[:1]:
-        path.stat()  # a folder that is not there, before torch is loaded
+    paths = files_in(str(folder), PICTURES)
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     import torch
 

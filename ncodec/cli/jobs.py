@@ -100,6 +100,15 @@ def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
     return bad + [Job(source) for source, _ in found]
 
 
+def files_in(folder: str, suffixes: frozenset[str]) -> tuple[Path, ...]:
+    """All files of a kind below a folder. RequestError if there is none, OSError if it cannot be read or is not there."""
+    Path(folder).stat()
+    found, bad = _find([folder], suffixes)
+    for job in bad:
+        raise job.problem if isinstance(job.problem, OSError) else RequestError(f"{folder}: {job.problem}")
+    return tuple(Path(source) for source, _ in found)
+
+
 def _plain(name: str) -> str:
     if not name:  # Path("") is the current folder
         raise click.UsageError("a file's name is empty")
