@@ -101,7 +101,7 @@ def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
 
 
 def files_in(folder: str, suffixes: frozenset[str]) -> tuple[Path, ...]:
-    """All files of a kind below a folder. RequestError if there is none, OSError if it cannot be read or is not there."""
+    """All files of a kind below a folder. Raises RequestError if it holds none, OSError if it cannot be read."""
     Path(folder).stat()
     found, bad = _find([folder], suffixes)
     for job in bad:
