@@ -12,6 +12,7 @@ import numpy as np
 from ncodec import codec
 from ncodec.container import QUALITIES, dump, parse
 from ncodec.device import choose_device, transform_dtype
+from ncodec.effort import EFFORTS
 from ncodec.errors import RequestError
 from ncodec.picture import Picture, from_any, to_array, to_image
 from ncodec.weights import Models
@@ -25,6 +26,7 @@ def encode(
     quality: int = 3,
     *,
     noise_quality: int | str | None = None,
+    effort: int = 0,
     model: str | Path = "base",
     device: str = "auto",
 ) -> bytes:
@@ -37,17 +39,20 @@ def encode(
         quality: 1 (smallest) ... 8 (best), of the denoised picture.
         noise_quality: the same for the noise and fine detail on top of it; None takes `quality`; "off" leaves the
             enhancement layer out, and the file then decodes only denoised.
+        effort: 0 (one pass) ... 3, how long better latents for this very picture are searched for: smaller files and
+            better pictures for seconds of time a megapixel (docs/measurements.md); decoding is the same.
         model: name of a released model, or path of a weights file.
         device: "auto", "cpu", "cuda" or "cuda:n".
 
     Raises:
         ImageError: the picture is not of a kind that is coded.
-        RequestError: a quality or device is out of range.
+        RequestError: a quality, the effort or the device is out of range.
         ModelError: the model is unknown or damaged.
     """
     source = from_any(picture)
     layers = (_quality(quality), _noise_quality(noise_quality, quality))
-    return dump(codec.encode(source, _models(device, ()).by_name(str(model)), *layers))
+    search = _integer(effort, "effort", 0, EFFORTS)
+    return dump(codec.encode(source, _models(device, ()).by_name(str(model)), *layers, search))
 
 
 def decode(
@@ -107,8 +112,12 @@ def _models(device: str, extra: tuple[Path, ...]) -> Models:
 
 
 def _quality(value: Any, name: str = "quality", other: str = "") -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= QUALITIES:
-        raise RequestError(f"{name} must be an integer in 1..{QUALITIES}{other}, not {value!r}")
+    return _integer(value, name, 1, QUALITIES, other)
+
+
+def _integer(value: Any, name: str, low: int, high: int, other: str = "") -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= int(value) <= high:
+        raise RequestError(f"{name} must be an integer in {low}..{high}{other}, not {value!r}")
     return int(value)
 
 

@@ -36,6 +36,9 @@ SLICE_HYPER = SLICE_PIXELS // HYPER_STRIDE
 CodeStep = Callable[[int, Window, Tensor, np.ndarray], np.ndarray]
 """(step 0 or 1, slice, mean float integers [h, w, latent / 2], rows uint8 [n]) -> symbols int16 [n]."""
 
+Adjust = Callable[[Tensor, Tensor], Tensor]
+"""(latents float32 [h, w, latent], hyper-latents int16) -> latents of the same shape, to be coded in their place."""
+
 
 @dataclass(frozen=True)
 class BaseLayer:
@@ -52,10 +55,12 @@ class BaseLayer:
 
 
 @torch.inference_mode()
-def encode_base(model: Model, pixels: Tensor, quality: int) -> BaseLayer:
-    """Picture uint8 [H, W, 1 or 3] -> latents -> symbols -> section payloads."""
+def encode_base(model: Model, pixels: Tensor, quality: int, adjust: Adjust | None = None) -> BaseLayer:
+    """Picture uint8 [H, W, 1 or 3] -> latents, adjusted if wanted -> symbols -> section payloads."""
     y = model.transforms.analyse(pixels, quality)
     z = hyper_latents(model, y)
+    if adjust is not None:
+        y = adjust(y, z)
     hyperprior = _encode_hyper(model, z.cpu().numpy())
     streams: list[bytes] = []
     crc = 0
@@ -140,27 +145,30 @@ def _quantise(y: Tensor, step: int, window: Window, mean: Tensor) -> np.ndarray:
 
 def _code_latents(model: Model, z: Tensor, y: Tensor, code: CodeStep) -> None:
     """Both steps of all slices: `code` turns parameters into symbols, `y` is overwritten with decoded latents."""
-    features = _features(model, z, y.shape[0], y.shape[1])
+    features = latent_features(model, z, y.shape[0], y.shape[1])
     for step in (0, 1):
         for window in windows(y.shape[0], y.shape[1], SLICE_LATENTS, CONTEXT_HALO):
-            if step == 0:
-                mean, rows = model.prior.step1(features[window.core])
-            else:
-                mean, rows = _step2(model, features, y, window)
+            mean, rows = step_parameters(model, features, y, window, step)
             symbols = code(step, window, mean, rows.cpu().numpy().reshape(-1))
             values = decoded(mean, torch.from_numpy(symbols).to(mean.device).view(mean.shape))
             place_step(y[window.core], values.float().mul_(2.0**-FEATURE_BITS), step)
 
 
-def _step2(model: Model, features: Tensor, y: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-    """Parameters of step 2 inside a slice; its surroundings are seen, but of them too only the latents of step 1."""
+def step_parameters(model: Model, features: Tensor, y: Tensor, window: Window, step: int) -> tuple[Tensor, Tensor]:
+    """(mean float integers, table rows uint8), both [h, w, latent / 2], of a step (0, 1) in a window's core.
+
+    Step 1 looks at the features alone; step 2 at the decoded latents `y` of step 1, too, also those around the window.
+    The window has a halo of CONTEXT_HALO; for step 1 its core begins where row + column is even.
+    """
+    if step == 0:
+        return model.prior.step1(features[window.core])
     top, left = window.outer_rows.start, window.outer_columns.start
     latents = y[window.outer] * (1 << FEATURE_BITS)
     mean, rows = model.prior.step2(features[window.outer], latents, top, left)
     return mean[window.inner()], rows[window.inner()]
 
 
-def _features(model: Model, z: Tensor, height: int, width: int) -> Tensor:
+def latent_features(model: Model, z: Tensor, height: int, width: int) -> Tensor:
     """Hyper-latents -> features float32 integers [height, width, entropy], slice by slice."""
     out = torch.empty(height, width, model.arch.entropy, dtype=torch.float32, device=z.device)
     for window in windows(z.shape[0], z.shape[1], SLICE_HYPER, FEATURE_HALO):

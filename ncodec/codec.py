@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,11 +16,12 @@ from ncodec.nets.architecture import LAMBDAS
 from ncodec.nets.model import Model
 from ncodec.noise import Noise, add_noise, estimate_noise
 from ncodec.picture import Picture
+from ncodec.refine import refine
 from ncodec.residual import add_residual, encode_residual
 from ncodec.weights import Models
 
 
-def encode(picture: Picture, model: Model, quality: int, noise_quality: int | None) -> Container:
+def encode(picture: Picture, model: Model, quality: int, noise_quality: int | None, effort: int = 0) -> Container:
     """Picture -> base layer -> enhancement layer -> sections.
 
     Args:
@@ -27,9 +29,12 @@ def encode(picture: Picture, model: Model, quality: int, noise_quality: int | No
         model: that codes it.
         quality: 1 (smallest) ... 8 (best), of the base layer.
         noise_quality: 1 ... 8, of the enhancement layer; None leaves it out.
+        effort: 0 ... EFFORTS, how long better latents are searched for.
     """
     noise = estimate_noise(picture.pixels)
-    base = encode_base(model, _tensor(picture.pixels), quality)
+    pixels = _tensor(picture.pixels)
+    adjust = partial(refine, model, pixels, noise, quality, effort) if effort else None
+    base = encode_base(model, pixels, quality, adjust)
     sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
     if noise_quality is not None:
         clean = _synthesise(model, base.y_hat, quality, picture.pixels.shape)

@@ -111,6 +111,15 @@ def test_encode_as_the_library_does(place: Path, weights: Path) -> None:
     assert Path("in.ncd").read_bytes() == expected
 
 
+def test_encode_with_effort_as_the_library_does(place: Path, weights: Path, capfd: Output) -> None:
+    assert main(["encode", "in.png", "--model", str(weights), "--effort", "1", "-q"]) == 0
+    assert Path("in.ncd").read_bytes() == ncodec.encode(pixels("in.png"), effort=1, model=weights)
+    for effort in ("4", "-1", "much"):
+        assert main(["encode", "in.png", "-o", "new.ncd", "--model", str(weights), "--effort", effort]) == 2
+        assert "--effort" in capfd.readouterr().err
+    assert not Path("new.ncd").exists()
+
+
 def test_noise_quality_follows_the_quality(place: Path, weights: Path, capfd: Output) -> None:
     assert main(["encode", "in.png", "--model", str(weights), "--quality", "7", "--json"]) == 0
     record = json.loads(capfd.readouterr().out)

@@ -93,7 +93,7 @@ def test_slices_give_the_values_of_a_run_on_the_whole(model: Model):
     z = torch.from_numpy(rng.integers(-9, 10, (17, 18, model.arch.hyper)).astype(np.int16))
     y = torch.from_numpy(rng.normal(0, 3, (height, width, model.arch.latent)).astype(np.float32))
     whole = model.prior.features(z)[:height, :width]
-    assert torch.equal(base._features(model, z, height, width), whole)
+    assert torch.equal(base.latent_features(model, z, height, width), whole)
     first = torch.zeros(height, width, model.arch.latent)
     grid = torch.round(y * 128)
     place_step(first, split_step(grid, 0), 0)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "ncodec"
 LEVEL = {
-    "errors": 0, "compat": 0,
+    "errors": 0, "compat": 0, "effort": 0,
     "container": 1, "entropy": 1, "streams": 1, "device": 1,
     "picture": 2, "noise": 2, "enhancement": 2,
     "nets": 3, "alpha": 3, "residual": 3,
     "weights": 4, "base": 4,
-    "codec": 5, "info": 5, "api": 6, "cli": 7,
+    "refine": 5,
+    "codec": 6, "info": 6, "api": 7, "cli": 8,
 }  # fmt: skip
 HOME = {
     "constriction": {"entropy"},
@@ -22,7 +23,7 @@ HOME = {
     "compressai": set(),
     "rich": {"cli"},
     "click": {"cli"},
-    "torch": {"compat", "device", "nets", "weights", "base", "codec", "api", "cli"},
+    "torch": {"compat", "device", "nets", "weights", "base", "refine", "codec", "api", "cli"},
 }
 LIMIT_LINES = 260
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ncodec.bench.methods.method import METHODS
@@ -51,6 +51,7 @@ _OURS = Needs(("ncodec",), ("torch", "constriction"), is_network=True, is_ours=T
 _AVIF = ("pillow", "libavif")
 NEEDS = {
     **dict.fromkeys(("ncodec-denoised", "ncodec-partial", "ncodec-plain"), _OURS),
+    "ncodec-refined": replace(_OURS, code=("ncodec", "refining")),
     "hyperprior": Needs(("references",), ("torch", "compressai"), "plain-{setting}"),
     "testolina": Needs(("references",), ("torch", "compressai"), "denoising-{setting}"),
     "avif-denoise": Needs(("files", "grain"), (*_AVIF, "av")),

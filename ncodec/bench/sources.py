@@ -15,6 +15,7 @@ CODE = {
         *("alpha.py", "base.py", "codec.py", "container.py", "entropy.py", "residual.py", "streams.py"),
         *("enhancement/*.py", "nets/[!d]*.py", "noise/*.py", "bench/methods/ours.py"),
     ),
+    "refining": ("effort.py", "refine.py"),
     "networks": ("nets/dncnn.py", "nets/windows.py", "bench/methods/denoisers.py"),
     "noise": ("noise/*.py",),
     "bm3d": ("bench/methods/denoisers.py",),

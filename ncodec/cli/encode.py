@@ -12,6 +12,7 @@ from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
 from ncodec.cli.jobs import PICTURES, Job, Kind, plan
 from ncodec.container import QUALITIES
+from ncodec.effort import EFFORTS
 
 _KIND = Kind(reads=PICTURES, ending=".ncd")
 
@@ -32,6 +33,13 @@ _KIND = Kind(reads=PICTURES, ending=".ncd")
     metavar="1-8|off",
     help="Quality of the noise and fine detail; off: the files decode denoised only.  [default: as --quality]",
 )
+@click.option(
+    "--effort",
+    type=click.IntRange(0, EFFORTS),
+    default=0,
+    show_default=True,
+    help="Search for better latents: smaller files, better pictures, seconds to minutes a megapixel.",
+)
 @click.option("--model", default="base", show_default=True, metavar="NAME|PATH", help="A release, or a weights file.")
 @options.compute
 @options.manners
@@ -40,6 +48,7 @@ def encode(
     output: str | None,
     quality: int,
     noise_quality: int | None,
+    effort: int,
     model: str,
     device: str,
     threads: int | None,
@@ -55,12 +64,12 @@ def encode(
     noise = (quality if noise_quality is None else noise_quality) or None
 
     def work(job: Job) -> Product:
-        return _encode(job, networks, model, quality, noise)
+        return _encode(job, networks, model, quality, noise, effort)
 
     run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
 
 
-def _encode(job: Job, networks: Networks, name: str, quality: int, noise_quality: int | None) -> Product:
+def _encode(job: Job, networks: Networks, name: str, quality: int, noise_quality: int | None, effort: int) -> Product:
     from ncodec.cli import report
     from ncodec.cli.files import read
     from ncodec.container import dump
@@ -72,7 +81,7 @@ def _encode(job: Job, networks: Networks, name: str, quality: int, noise_quality
     from ncodec import codec  # with torch: after what can fail without
 
     begin = time.perf_counter()
-    box = codec.encode(picture, model, quality, noise_quality)
+    box = codec.encode(picture, model, quality, noise_quality, effort)
     data = dump(box)
     time_s = time.perf_counter() - begin
     info = describe(box, len(data))

@@ -77,8 +77,13 @@ class Architecture:
         e, m = self.entropy, self.latent
         at64 = 4 * self.hyper * e
         at32 = _block(e) + 4 * e * e
-        at16 = _block(e) + (e * e + 2 * e * m) + ((e + m) * e + _block(e) + 2 * e * m)
-        return (at64 / 4096 + at32 / 1024 + at16 / 256) / 1000
+        at16 = _block(e) + (e * e + 2 * e * m)
+        return (at64 / 4096 + at32 / 1024 + at16 / 256) / 1000 + self.context_kmac_per_pixel()
+
+    def context_kmac_per_pixel(self) -> float:
+        """Multiply-accumulates of the integer network of step 2 per pixel, in thousands."""
+        e, m = self.entropy, self.latent
+        return ((e + m) * e + _block(e) + 2 * e * m) / 256 / 1000
 
 
 def _block(width: int) -> int:

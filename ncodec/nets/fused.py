@@ -16,13 +16,15 @@ from torch.nn import functional as F
 from ncodec.nets.layers import SLOPE_CHANNEL, SLOPE_SPATIAL, Block
 
 Linear = Callable[[Tensor], Tensor]
+Affine = tuple[Tensor, Tensor]
+"""Weight [out, in] and bias [out]."""
 
 _PIECE_VALUES = 1 << 18  # 1 MiB of float32
 
 
-def linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, slope: float = 1.0) -> Linear:
+def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype, slope: float = 1.0) -> Linear:
     """1x1 convolution with an optional leaky rectifier: [positions, in] of `dtype` -> [positions, out] of `dtype`."""
-    w, b = weight.to(dtype).contiguous(), bias.to(dtype)
+    w, b = weight.to(dtype).contiguous(), None if bias is None else bias.to(dtype)
     if dtype == torch.bfloat16 and w.device.type == "cpu" and _has_fused_linear():
         attribute, scalars = ("none", []) if slope == 1.0 else ("leaky_relu", [slope])
         packed = torch.ops.mkldnn._reorder_linear_weight(w)
@@ -49,8 +51,8 @@ class FusedBlock:
         flat, low = x.view(-1, channels), low.view(-1, channels)
         h = self.a(low).view(1, height, width, channels).permute(0, 3, 1, 2)
         h = F.conv2d(h, self.taps, self.tap_bias, padding=1, groups=channels).permute(0, 2, 3, 1)
-        _add(flat, low, self.b(h.reshape(-1, channels)))
-        _add(flat, low, self.v(self.u(low)))
+        add_update(flat, low, self.b(h.reshape(-1, channels)))
+        add_update(flat, low, self.v(self.u(low)))
 
 
 class FusedStage:
@@ -67,7 +69,7 @@ class FusedStage:
         return x
 
 
-def _add(x: Tensor, low: Tensor, update: Tensor) -> None:
+def add_update(x: Tensor, low: Tensor, update: Tensor) -> None:
     """x += update, low = x; where they are large, in pieces that are still in the cache for the second."""
     if x.dtype == low.dtype:  # then they are one tensor
         x.add_(update)
@@ -77,7 +79,7 @@ def _add(x: Tensor, low: Tensor, update: Tensor) -> None:
         low_part.copy_(part.add_(update_part))
 
 
-def matrix(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+def matrix(conv: nn.Conv2d) -> Affine:
     """Weight [out, taps * in] and bias [out] of a convolution whose windows do not overlap, for `space_to_depth`."""
     return conv.weight.detach().permute(0, 2, 3, 1).flatten(1), conv.bias.detach()  # pyright: ignore[reportOptionalMemberAccess]
 

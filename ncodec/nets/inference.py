@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.nets.architecture import HYPER_PER_LATENT, LATENT_STRIDE, STRIDE, Architecture
-from ncodec.nets.fused import FusedStage, Linear, linear, matrix
+from ncodec.nets.fused import Affine, FusedStage, Linear, linear, matrix
+from ncodec.nets.gradient import SynthesisGradient
 from ncodec.nets.layers import QualityScale
 from ncodec.nets.shuffle import depth_to_space, positions_first, space_to_depth
 from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
@@ -48,6 +49,7 @@ class Transforms:
         self._analysis = _AnalysisStages(_load(nets[0], tensors, "analysis.", device), dtype)
         self._hyper_analysis = _HyperStages(_load(nets[1], tensors, "hyper_analysis.", device), dtype)
         self._synthesis = _SynthesisStages(_load(nets[2], tensors, "synthesis.", device), dtype)
+        self.synthesis_gradient = SynthesisGradient(self._synthesis.net, self._synthesis.matrices, dtype)
         # Receptive fields in latents, half a latent rounded up: a block sees one position further at its resolution.
         self._analysis_halo = arch.analysis16 + (arch.analysis8 + 1) // 2
         self._synthesis_halo = arch.synthesis16 + (arch.synthesis8 + arch.denoising8 + 1) // 2
@@ -149,6 +151,10 @@ class _SynthesisStages:
         self.ends = cache(self._ends)
 
     def _ends(self, quality: int, channels: int) -> _Ends:
+        return _Ends(*(linear(weight, bias, torch.float32) for weight, bias in self.matrices(quality, channels)))
+
+    def matrices(self, quality: int, channels: int) -> tuple[Affine, Affine, Affine]:
+        """Weight and bias of the first layer, of the one between the resolutions, and of the last one."""
         net = self.net
         gain = net.log_gain[quality - 1].exp()
         weight, bias = matrix(net.latent)
@@ -159,10 +165,10 @@ class _SynthesisStages:
             last_weight = last_weight.view(3, STRIDE**2, -1).mean(0)
             last_bias = last_bias.view(3, STRIDE**2).mean(0)
         last_weight, last_bias = (positions_first(part, STRIDE) for part in (last_weight, last_bias))
-        return _Ends(
-            linear(*_scaled(weight * gain, bias, net.quality16, quality), torch.float32),
-            linear(up_weight * scale[:, None], up_bias * scale + shift, torch.float32),
-            linear(last_weight * 255, last_bias * 255 + 0.5, torch.float32),
+        return (
+            _scaled(weight * gain, bias, net.quality16, quality),
+            (up_weight * scale[:, None], up_bias * scale + shift),
+            (last_weight * 255, last_bias * 255 + 0.5),
         )
 
     def __call__(self, y: Tensor, quality: int, channels: int) -> Tensor:
@@ -177,7 +183,7 @@ def _scale_and_shift(layer: QualityScale, quality: int) -> tuple[Tensor, Tensor]
     return 1 + layer.scale[quality - 1], layer.shift[quality - 1]
 
 
-def _scaled(weight: Tensor, bias: Tensor, layer: QualityScale, quality: int) -> tuple[Tensor, Tensor]:
+def _scaled(weight: Tensor, bias: Tensor, layer: QualityScale, quality: int) -> Affine:
     """A convolution with the per-quality scale and shift that follow it folded in."""
     scale, shift = _scale_and_shift(layer, quality)
     return weight * scale[:, None], bias * scale + shift

@@ -20,6 +20,7 @@ from measure.sections import (
     kodak,
     large,
     real,
+    refine,
     speed,
     starts,
     step,
@@ -33,6 +34,7 @@ stands at its chapter's end, and in the commands of `tests/measure/`.
 """
 CHAPTERS = {
     "kodak": ("Rate and PSNR on Kodak", kodak.section),
+    "refine": ("Refined latents", refine.section),
     "real": ("Real noise", real.section),
     "cheng": ("The camera noise of Cheng et al.", cheng.section),
     "ablation": ("What the denoising module does", ablation.section),

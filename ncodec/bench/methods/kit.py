@@ -15,7 +15,7 @@ from ncodec.bench.methods.denoisers import Bm3d, Network
 from ncodec.bench.methods.files import avif, jpeg, jpeg2000, jxl, webp
 from ncodec.bench.methods.grain import AvifDenoise
 from ncodec.bench.methods.method import Method
-from ncodec.bench.methods.ours import PARTIAL_STRENGTH, Ncodec
+from ncodec.bench.methods.ours import EFFORT, PARTIAL_STRENGTH, Ncodec
 from ncodec.bench.methods.parts import Codec, Denoiser
 from ncodec.bench.methods.references import ReferenceCodec
 from ncodec.bench.missing import Missing
@@ -71,6 +71,7 @@ class Kit:
         }
         self._codecs: dict[str, Callable[[], Codec]] = {
             "ncodec-denoised": lambda: self._ours(1.0),
+            "ncodec-refined": lambda: self._ours(1.0, EFFORT),
             "ncodec-partial": lambda: self._ours(PARTIAL_STRENGTH),
             "ncodec-plain": lambda: self._ours(0.0),
             "hyperprior": lambda: self._reference("plain"),
@@ -117,8 +118,8 @@ class Kit:
             self._made[name] = makers[name]()
         return self._made[name]
 
-    def _ours(self, strength: float) -> Ncodec:
-        return Ncodec(self._models, self.model, strength)
+    def _ours(self, strength: float, effort: int = 0) -> Ncodec:
+        return Ncodec(self._models, self.model, strength, effort)
 
     def _reference(self, kind: str) -> ReferenceCodec:
         if self._materials.device.type != "cpu":

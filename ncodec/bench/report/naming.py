@@ -17,6 +17,7 @@ from ncodec.bench.methods.method import (
 )
 
 OURS = "ncodec-denoised"
+REFINED = "ncodec-refined"
 PLAIN = "ncodec-plain"
 NOISY = "noisy"
 OTHER = "other"

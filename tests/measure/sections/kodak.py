@@ -45,7 +45,8 @@ def section(about: Row, rows: list[Row]) -> str:
     parts = [DEFINITIONS]
     for sigma in sorted(values_of(of_kind(rows, "picture"), "sigma"), key=lambda sigma: (sigma != 25, sigma)):
         parts.append(_level(sigma, of_kind(rows, "picture", sigma=sigma)))
-    parts += [_against_denoisers(rows), _against_codecs(rows), _streams(rows), _integers(about, rows)]
+    clean = f"### Clean input: against published codecs\n\n{against_codecs(_curve(rows, 0))}"
+    parts += [_against_denoisers(rows), clean, _streams(rows), _integers(about, rows)]
     return "\n".join(parts)
 
 
@@ -86,11 +87,10 @@ def _against_denoisers(rows: list[Row]) -> str:
     return f"{text}\n{table(['', *(f'{rate} bpp' for rate in rates), 'ncodec needs'], lines)}"
 
 
-def _against_codecs(rows: list[Row]) -> str:
-    curve = _curve(rows, 0)
+def against_codecs(curve: list[Point]) -> str:
+    """A curve of clean input beside those that were published."""
     lines = [[known["name"], _bd(known["points"], curve), known["source"]] for known in PUBLISHED["clean"]]
     return (
-        "### Clean input: against published codecs\n\n"
         "Mean difference in rate at equal PSNR on Kodak (Bjontegaard, monotone cubic, over the PSNRs that both reach); "
         "below 0 ncodec needs fewer bits.\n\n" + table(["against", "BD-rate", "points from"], lines)
     )

@@ -1,0 +1,173 @@
+"""Refining latents: its gradients are right, what it finds is better by its own measure, and any decoder reads it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import ncodec
+from conftest import TINY
+from ncodec import base, codec, refine
+from ncodec.container import dump, parse
+from ncodec.effort import EFFORTS
+from ncodec.entropy import TOTAL
+from ncodec.errors import RequestError
+from ncodec.nets.architecture import LAMBDAS
+from ncodec.nets.inference import Transforms
+from ncodec.nets.model import Model
+from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
+from ncodec.noise import Noise
+from ncodec.picture import Picture
+from ncodec.weights import Models
+from pictures import scene
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gradient_is_that_of_the_trained_network(channels: int):
+    """Against autograd through `Synthesis`, all its layers random, for a target inside the picture."""
+    torch.manual_seed(2)
+    nets = {"analysis": Analysis(TINY), "hyper_analysis": HyperAnalysis(TINY), "synthesis": Synthesis(TINY)}
+    for parameter in (parameter for net in nets.values() for parameter in net.parameters()):
+        parameter.data.normal_(0, 0.07)
+    nets["synthesis"].patch.bias.data.add_(0.5)
+    tensors = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
+    transforms = Transforms(TINY, tensors, torch.device("cpu"), torch.float32)
+    area = (slice(5, 60), slice(0, 75))
+    target = torch.from_numpy(scene(55, 75, channels))
+    y = (0.3 * torch.randn(4, 5, TINY.latent)).requires_grad_()
+    picture = 255 * nets["synthesis"](y.permute(2, 0, 1)[None], torch.tensor([5]))[0].permute(1, 2, 0)
+    error = ((picture if channels == 3 else picture.mean(2, keepdim=True))[area] - target).square().sum()
+    assert 0 < picture.min() < picture.max() < 255, "where levels are clipped the gradient is meant to be another"
+    (expected,) = torch.autograd.grad(error, y)
+    found, gradient = transforms.synthesis_gradient(y.detach(), 6, target, area)
+    torch.testing.assert_close(found, error.detach(), rtol=1e-4, atol=0.0)
+    torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+
+
+def test_random_rounding_is_the_papers_and_so_is_its_slope():
+    share = torch.linspace(0.05, 0.95, 19, dtype=torch.float64)
+    expected_preference = torch.atanh(share) - torch.atanh(1 - share)
+
+    def rounded(values: Tensor) -> tuple[Tensor, Tensor]:
+        return refine._random_rounding(values.clone(), 0.4, torch.Generator().manual_seed(3))
+
+    up, slope = rounded(share)
+    drawn = torch.empty_like(share).uniform_(1e-6, 1 - 1e-6, generator=torch.Generator().manual_seed(3)).logit()
+    torch.testing.assert_close(up, torch.sigmoid((expected_preference / 0.4 + drawn) / 0.4))
+    ahead, behind = (rounded(share + step)[0] for step in (1e-6, -1e-6))
+    torch.testing.assert_close(slope, (ahead - behind) / 2e-6, rtol=1e-4, atol=1e-6)
+
+
+def test_costs_are_those_of_the_tables(model: Model):
+    tables = model.latent_tables
+    costs = refine.Costs.of(tables, torch.device("cpu"))
+    row = int(np.flatnonzero(tables.is_coded)[-1])
+    low, counts = int(tables.low[row]), tables.row_counts(row)
+    rows = torch.full((3,), row, dtype=torch.uint8)
+    symbols = torch.tensor([low, 0, low + len(counts) - 2]).float()
+    expected = -np.log2(counts[[0, -low, -2]] / TOTAL)
+    np.testing.assert_allclose(costs.of_symbols(rows, symbols), expected, rtol=1e-5)
+    beyond = costs.of_symbols(rows, torch.tensor([low - 1.0, 20000.0, -20000.0]))
+    np.testing.assert_allclose(beyond, 16 - np.log2(counts[-1] / TOTAL), rtol=1e-5)
+    steps = costs.of_symbols(rows, symbols + 1) - costs.of_symbols(rows, symbols)
+    np.testing.assert_allclose(costs.rise_at(rows, symbols), steps, atol=1e-4)
+    assert not costs.bits[~costs.is_coded].any()
+
+
+def lagrangian(model: Model, data: bytes, quality: int, target: Tensor) -> float:
+    """Bits + lambda * squared error of a file without enhancement layer."""
+    picture = codec.decode(parse(data), Models(torch.device("cpu"), torch.float32), 1.0).pixels
+    error = float(np.square(picture.astype(float) - target.numpy()).sum())
+    return 8 * len(data) + float(LAMBDAS[quality - 1]) / picture.shape[2] * error
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [1, 7])
+def test_every_effort_is_worth_its_time(model: Model, channels: int, quality: int):
+    """In the file's real bytes and the decoder's own pixels, each effort ends nearer to its aim than the one below."""
+    noisy = scene(96, 160, channels, sigma=25)
+    noise = Noise.gaussian(25)
+    target = refine.best_estimate(model, torch.from_numpy(noisy), noise)
+    boxes = [codec.encode(Picture(noisy), model, quality, None, effort) for effort in (0, 1, 2)]
+    found = [lagrangian(model, dump(box), quality, target) for box in boxes]
+    assert found[0] * 0.99 > found[1] > found[2]
+
+
+def test_refined_files_are_smaller_and_better(model: Model, models: Models):
+    clean, noisy = scene(128, 192), scene(128, 192, sigma=25)
+    boxes = [codec.encode(Picture(noisy), model, 4, None, effort) for effort in (0, 2)]
+    sizes = [len(dump(box)) for box in boxes]
+    errors = [np.square(codec.decode(box, models, 1.0).pixels.astype(float) - clean).mean() for box in boxes]
+    assert sizes[1] < 0.98 * sizes[0]
+    assert errors[1] < errors[0]
+
+
+def test_windows_hang_together(model: Model, monkeypatch: pytest.MonkeyPatch):
+    """Latents refined in six small windows do nearly as well as in one: none is forgotten, none out of step."""
+    noisy = scene(112, 176, sigma=25)
+    target = refine.best_estimate(model, torch.from_numpy(noisy), Noise.gaussian(25))
+    plain = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None)), 4, target)
+    whole = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None, 2)), 4, target)
+    monkeypatch.setattr(refine, "CORE", 4)
+    monkeypatch.setattr(refine, "HALO", 2)
+    pieces = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None, 2)), 4, target)
+    assert pieces < plain - 0.8 * (plain - whole)
+
+
+def test_same_picture_same_file(model: Model):
+    noisy = Picture(scene(40, 56, sigma=25))
+    files = [dump(codec.encode(noisy, model, 3, 3, 1)) for _ in range(2)]
+    assert files[0] == files[1]
+    assert files[0] != dump(codec.encode(noisy, model, 3, 3))
+
+
+def test_what_is_not_better_is_not_taken(model: Model, monkeypatch: pytest.MonkeyPatch):
+    """A search that goes astray leaves the latents as they were."""
+    noisy = Picture(scene(40, 56, sigma=25))
+    monkeypatch.setattr(refine, "_RATE", 100.0)
+    monkeypatch.setattr(refine, "_RATE_MAX", 100.0)
+    astray, plain = (codec.encode(noisy, model, 3, None, effort) for effort in (1, 0))
+    assert dump(astray) == dump(plain)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 70, 1), (17, 15, 3)])
+def test_any_size(model: Model, models: Models, shape: tuple[int, int, int]):
+    picture = scene(*shape, sigma=10)
+    box = parse(dump(codec.encode(Picture(picture), model, 5, 5, 1)))
+    assert codec.decode(box, models, 0.0).pixels.shape == shape
+
+
+def test_target_of_a_clean_picture_is_the_picture(model: Model):
+    clean = torch.from_numpy(scene(96, 96))
+    assert torch.equal(refine.best_estimate(model, clean, Noise(0.0, 0.0)), clean)
+
+
+def test_target_of_a_noisy_picture_is_nearer_to_the_clean_one(model: Model):
+    clean, noisy = (scene(128, 160, sigma=sigma) for sigma in (0.0, 25.0))
+    target = refine.best_estimate(model, torch.from_numpy(noisy), Noise.gaussian(25)).numpy().astype(float)
+    assert np.square(target - clean).mean() < 0.2 * np.square(noisy.astype(float) - clean).mean()
+
+
+def test_uncoded_latents_stay_at_their_means(model: Model):
+    """A symbol of a row that is not coded is 0 for every decoder: the search must not count on another."""
+    noisy = torch.from_numpy(scene(96, 96, sigma=25))
+    y = model.transforms.analyse(noisy, 4)
+    z = base.hyper_latents(model, y)
+    refined = refine.refine(model, noisy, Noise.gaussian(25), 4, 1, y.clone(), z)
+    uncoded = 0
+    for symbols, rows in base.coded_symbols(model, refined.clone(), z):
+        forced = ~model.latent_tables.is_coded[rows]
+        uncoded += forced.sum()
+        assert not symbols[forced].any()
+    assert uncoded
+
+
+def test_effort_of_the_library(model: Model):
+    picture = scene(24, 32, sigma=25)
+    assert ncodec.encode(picture, effort=0) == ncodec.encode(picture)
+    assert ncodec.encode(picture, effort=np.int64(1)) != ncodec.encode(picture)
+    for effort in (-1, EFFORTS + 1, True, "2", 1.0):
+        with pytest.raises(RequestError, match=r"effort must be an integer in 0\.\.3"):
+            ncodec.encode(picture, effort=effort)  # pyright: ignore[reportArgumentType]
