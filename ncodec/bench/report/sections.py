@@ -9,7 +9,7 @@ from pathlib import Path
 from ncodec.bench.curves import bd_psnr, bd_rate
 from ncodec.bench.report.experiment import Experiment
 from ncodec.bench.report.goals import FOR_THE_RECORD, goals_of
-from ncodec.bench.report.naming import OURS, PLAIN, in_order, label_of
+from ncodec.bench.report.naming import OURS, PLAIN, REFINED, in_order, label_of
 from ncodec.bench.report.tables import MISSING, Cell, Line, Table, comparable, delta_cells, fixed_rates, markdown
 from ncodec.bench.report.tables import runtime as runtime_table
 from ncodec.bench.report.verdict import COSTS, QUALITY, Finding, Verdict, opponents, verdict
@@ -35,19 +35,22 @@ def wins(experiment: Experiment) -> str:
 
 
 def bits(experiment: Experiment) -> str:
-    """BD-rate and BD-PSNR of ncodec's denoised decode against every method with a curve."""
-    summary = experiment.summary
+    """BD-rate and BD-PSNR of ncodec's denoised decode, and of its refined files', against every method with a curve."""
+    tables = [_bits_table(experiment.summary, name) for name in (OURS, REFINED)]
+    found = "\n".join(filter(None, tables))
+    return f"### {experiment.title}\n\n{found}" if found else ""
+
+
+def _bits_table(summary: Summary, name: str) -> str:
+    ours = summary.curve(name) if name in summary.methods else ()
     lines = []
     for method in in_order(opponents(summary)):
-        if not summary.curve(method):
-            continue
-        rate = bd_rate(summary.curve(method), summary.curve(OURS))
-        psnr = bd_psnr(summary.curve(method), summary.curve(OURS))
-        lines.append(Line((Cell(label_of(method) + _remark(method)), *delta_cells(rate, psnr))))
-    if not lines or not summary.curve(OURS):
-        return ""
-    head = ("ncodec, denoised, against", "BD-rate", "BD-PSNR", "compared over")
-    return f"### {experiment.title}\n\n{markdown(Table(head, tuple(lines), frozenset({0, 3})))}"
+        theirs = summary.curve(method)
+        if ours and theirs:
+            deltas = delta_cells(bd_rate(theirs, ours), bd_psnr(theirs, ours))
+            lines.append(Line((Cell(label_of(method) + _remark(method)), *deltas)))
+    head = (f"{label_of(name)}, against", "BD-rate", "BD-PSNR", "compared over")
+    return markdown(Table(head, tuple(lines), frozenset({0, 3}))) if lines else ""
 
 
 def equal_bits(experiment: Experiment) -> str:
