@@ -73,7 +73,10 @@ class Qualities(click.ParamType):
     help="Steps of every codec's own scale.",
 )
 @click.option(
-    "--methods", default="", metavar="NAMES", help="Only these, commas between, * allowed; a wrong one lists all."
+    "--methods",
+    default="",
+    metavar="NAMES",
+    help="Only these, commas between, * allowed; a wrong one lists all.  [default: all but ncodec-refined, a slow one]",
 )
 @click.option("--without", default="", metavar="NAMES", help="Leave these out.")
 @click.option(

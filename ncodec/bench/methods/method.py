@@ -127,17 +127,21 @@ METHODS: tuple[Method, ...] = (
 )
 
 
+ON_REQUEST = frozenset({"ncodec-refined"})
+"""So slow that they are measured only when they are named."""
+
+
 def choose(wanted: str, without: str = "") -> tuple[Method, ...]:
     """Methods by name, in the order of METHODS.
 
     Args:
-        wanted: names with commas between, `*` for any characters; empty for all.
+        wanted: names with commas between, `*` for any characters; empty for all but those ON_REQUEST.
         without: the same, of those to be left out.
 
     Raises:
         RequestError: a name is no method's, or none is left.
     """
-    taken = _named(wanted or "*")
+    taken = _named(wanted) if wanted else _named("*") - ON_REQUEST
     left = tuple(method for method in METHODS if method.name in taken - _named(without))
     if not left:
         raise RequestError("no method is left")
