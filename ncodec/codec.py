@@ -16,12 +16,19 @@ from ncodec.nets.architecture import LAMBDAS
 from ncodec.nets.model import Model
 from ncodec.noise import Noise, add_noise, estimate_noise
 from ncodec.picture import Picture
-from ncodec.refine import refine
+from ncodec.refine import Progress, ignore, refine
 from ncodec.residual import add_residual, encode_residual
 from ncodec.weights import Models
 
 
-def encode(picture: Picture, model: Model, quality: int, noise_quality: int | None, effort: int = 0) -> Container:
+def encode(
+    picture: Picture,
+    model: Model,
+    quality: int,
+    noise_quality: int | None,
+    effort: int = 0,
+    progress: Progress = ignore,
+) -> Container:
     """Picture -> base layer -> enhancement layer -> sections.
 
     Args:
@@ -30,10 +37,11 @@ def encode(picture: Picture, model: Model, quality: int, noise_quality: int | No
         quality: 1 (smallest) ... 8 (best), of the base layer.
         noise_quality: 1 ... 8, of the enhancement layer; None leaves it out.
         effort: 0 ... EFFORTS, how long better latents are searched for.
+        progress: told of that search.
     """
     noise = estimate_noise(picture.pixels)
     pixels = _tensor(picture.pixels)
-    adjust = partial(refine, model, pixels, noise, quality, effort) if effort else None
+    adjust = partial(refine, model, pixels, noise, quality, effort, progress=progress) if effort else None
     base = encode_base(model, pixels, quality, adjust)
     sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
     if noise_quality is not None:

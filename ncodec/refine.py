@@ -11,6 +11,7 @@ the estimate of the clean one. How far that is off does not depend on the latent
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,9 @@ from ncodec.nets.prior import CONTEXT_HALO, place_step
 from ncodec.nets.windows import Window, windows
 from ncodec.noise import Noise
 
+Progress = Callable[[float], None]
+"""Gets how much of the search is done, 0 ... 1."""
+
 CORE, HALO = 96, 8
 """Latents a side that are refined together, and those around them that are looked at; even, as checkerboards are."""
 
@@ -38,6 +42,10 @@ _TEMPERATURES = 0.5, 0.15
 _MOMENTUM, _SQUARES_DECAY = 0.9, 0.99
 _EDGE = 1e-3  # atanh(1) is infinite
 _ESCAPE_BITS = 16
+
+
+def ignore(done: float) -> None:
+    """The progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,16 @@ class Task:
 
 
 @torch.inference_mode()
-def refine(model: Model, pixels: Tensor, noise: Noise, quality: int, effort: int, y: Tensor, z: Tensor) -> Tensor:
+def refine(
+    model: Model,
+    pixels: Tensor,
+    noise: Noise,
+    quality: int,
+    effort: int,
+    y: Tensor,
+    z: Tensor,
+    progress: Progress = ignore,
+) -> Tensor:
     """Latents -> latents that cost fewer bits for their squared error, as a decoder will have them.
 
     Args:
@@ -73,6 +90,7 @@ def refine(model: Model, pixels: Tensor, noise: Noise, quality: int, effort: int
         effort: 1 ... EFFORTS.
         y: float32 [h, w, latent], of the analysis transform.
         z: int16 hyper-latents of `y`, which stay.
+        progress: told how much is done, from time to time.
     """
     height, width = y.shape[:2]
     task = Task(
@@ -84,9 +102,10 @@ def refine(model: Model, pixels: Tensor, noise: Noise, quality: int, effort: int
         costs=Costs.of(model.latent_tables, y.device),
     )
     y_hat = y.clone()
-    near, wide = (windows(height, width, CORE, halo) for halo in (CONTEXT_HALO, HALO))
-    for view in zip(near, wide, strict=True):
-        _Search(task, y_hat, *view).run()
+    near, wide = (list(windows(height, width, CORE, halo)) for halo in (CONTEXT_HALO, HALO))
+    for number, view in enumerate(zip(near, wide, strict=True)):
+        for done in _Search(task, y_hat, *view).run():
+            progress((number + done) / len(near))
     return y_hat
 
 
@@ -159,12 +178,13 @@ class _Search:
         self.error_weight = float(LAMBDAS[task.quality - 1]) / task.target.shape[2]
         self.random = torch.Generator(y.device).manual_seed(0)
 
-    def run(self) -> None:
-        """Leave the better of what there was and what was found in `y`, decoded."""
+    def run(self) -> Iterator[float]:
+        """Leave the better of what there was and what was found in `y`, decoded; yields how much is done."""
         before, cost_before = self._decode()
         high, low = _TEMPERATURES
         for number in range(self.task.rounds):
             self._round(number, high * (low / high) ** (number / self.task.rounds))
+            yield (number + 1) / self.task.rounds
         after, cost_after = self._decode()
         self.y[self.near.core] = after if cost_after < cost_before else before
 

@@ -55,6 +55,16 @@ def test_bar_leaves_standard_output_alone(tmp_path: Path) -> None:
     assert drawn == ""
 
 
+def test_a_file_that_takes_long_has_a_bar_of_its_own(tmp_path: Path) -> None:
+    save_scene(tmp_path / "a.png")
+    _, drawn = on_a_terminal("encode", "a.png", "--effort", "1", cwd=tmp_path)
+    assert "\u2501" in drawn
+    assert "1/1" in drawn
+    _, drawn = on_a_terminal("encode", "a.png", "--force", cwd=tmp_path)
+    assert "\u2501" not in drawn
+    assert "a.ncd: " in drawn
+
+
 def test_no_bar_without_a_terminal(tmp_path: Path) -> None:
     for k in range(3):
         save_scene(tmp_path / f"{k}.png")

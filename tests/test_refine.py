@@ -11,7 +11,7 @@ import ncodec
 from conftest import TINY
 from ncodec import base, codec, refine
 from ncodec.container import dump, parse
-from ncodec.effort import EFFORTS
+from ncodec.effort import EFFORTS, ROUNDS
 from ncodec.entropy import TOTAL
 from ncodec.errors import RequestError
 from ncodec.nets.architecture import LAMBDAS
@@ -114,6 +114,16 @@ def test_windows_hang_together(model: Model, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(refine, "HALO", 2)
     pieces = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None, 2)), 4, target)
     assert pieces < plain - 0.8 * (plain - whole)
+
+
+def test_progress_is_told_and_ends_at_one(model: Model, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(refine, "CORE", 2)
+    monkeypatch.setattr(refine, "HALO", 2)
+    told: list[float] = []
+    codec.encode(Picture(scene(64, 32)), model, 3, None, 1, told.append)
+    assert len(told) == 2 * ROUNDS[1]
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.5 / ROUNDS[1], 1.0)
 
 
 def test_same_picture_same_file(model: Model):

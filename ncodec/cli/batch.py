@@ -25,12 +25,14 @@ class Manners:
         quiet: no summaries.
         as_json: summaries are JSON objects on standard output.
         talks: what it says is its product, on standard output (`info`).
+        is_slow: a single file takes so long that it gets a bar, too.
     """
 
     force: bool = False
     quiet: bool = False
     as_json: bool = False
     talks: bool = False
+    is_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,11 @@ class Product:
     complaint: Exception | None = None
 
 
-def run(jobs: list[Job], work: Callable[[Job], Product], manners: Manners) -> None:
+Work = Callable[[Job, Watch], Product]
+"""Does one job; it may say to the watch how much of it is done."""
+
+
+def run(jobs: list[Job], work: Work, manners: Manners) -> None:
     """Do all jobs, write their products, say their summaries; then the sentences of those that failed.
 
     Raises:
@@ -63,7 +69,7 @@ def run(jobs: list[Job], work: Callable[[Job], Product], manners: Manners) -> No
     try:
         with _watch(jobs, manners) as watch:
             for job in jobs:
-                failures += _attempt(job, work, manners, watch.say)
+                failures += _attempt(job, work, manners, watch)
                 watch.tick(job.name)
     finally:  # also when it is interrupted, or ends with a bug
         for failed in failures:
@@ -80,17 +86,17 @@ def complain(sentence: str) -> None:
     _tell(f"ncodec: error: {sentence}")
 
 
-def _attempt(job: Job, work: Callable[[Job], Product], manners: Manners, say: Callable[[str], None]) -> list[Failure]:
+def _attempt(job: Job, work: Work, manners: Manners, watch: Watch) -> list[Failure]:
     try:
         if job.problem:
             raise job.problem
         check_source(job.source)
         if job.target:
             check_target(job.target, force=manners.force, makes_folder=job.makes_folder)
-        product = work(job)
+        product = work(job, watch)
         if job.target:
             write(job.target, product.data, force=manners.force, makes_folder=job.makes_folder)
-        _summarise(job, product, manners, say)
+        _summarise(job, product, manners, watch.say)
         if product.complaint:
             raise product.complaint
     except BrokenPipeError:
@@ -131,7 +137,7 @@ def _watch(jobs: list[Job], manners: Manners) -> Iterator[Watch]:
     """A bar, but only for people who watch."""
     watched = sys.stderr is not None and sys.stderr.isatty() and not manners.quiet
     shares_terminal = manners.as_json and sys.stdout is not None and sys.stdout.isatty()
-    if len(jobs) < 2 or not watched or manners.talks or shares_terminal:
+    if (len(jobs) < 2 and not manners.is_slow) or not watched or manners.talks or shares_terminal:
         yield Watch(lambda name: None, _tell)
         return
     from ncodec.cli.progress import bar

@@ -9,6 +9,7 @@ import click
 from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
+from ncodec.cli.exits import Watch
 from ncodec.cli.jobs import NCD, Job, Kind, plan
 from ncodec.errors import ModelError
 
@@ -53,7 +54,7 @@ def decode(
     strength = 1.0 if grain else denoise or 0.0
     networks = Networks(device, threads, extra)
 
-    def work(job: Job) -> Product:
+    def work(job: Job, watch: Watch) -> Product:
         return _decode(job, networks, strength, grain)
 
     run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))

@@ -10,10 +10,13 @@ import click
 from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
+from ncodec.cli.exits import Watch
 from ncodec.cli.jobs import PICTURES, Job, Kind, plan
 from ncodec.container import QUALITIES
 from ncodec.effort import EFFORTS
 
+Wanted = tuple[int, int | None, int]
+"""Quality, noise quality (None for no enhancement layer), effort."""
 _KIND = Kind(reads=PICTURES, ending=".ncd")
 
 
@@ -63,13 +66,13 @@ def encode(
     networks = Networks(device, threads)
     noise = (quality if noise_quality is None else noise_quality) or None
 
-    def work(job: Job) -> Product:
-        return _encode(job, networks, model, quality, noise, effort)
+    def work(job: Job, watch: Watch) -> Product:
+        return _encode(job, networks, model, (quality, noise, effort), watch)
 
-    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
+    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json, is_slow=effort > 0))
 
 
-def _encode(job: Job, networks: Networks, name: str, quality: int, noise_quality: int | None, effort: int) -> Product:
+def _encode(job: Job, networks: Networks, name: str, wanted: Wanted, watch: Watch) -> Product:
     from ncodec.cli import report
     from ncodec.cli.files import read
     from ncodec.container import dump
@@ -81,7 +84,7 @@ def _encode(job: Job, networks: Networks, name: str, quality: int, noise_quality
     from ncodec import codec  # with torch: after what can fail without
 
     begin = time.perf_counter()
-    box = codec.encode(picture, model, quality, noise_quality, effort)
+    box = codec.encode(picture, model, *wanted, watch.share)
     data = dump(box)
     time_s = time.perf_counter() - begin
     info = describe(box, len(data))

@@ -45,10 +45,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is shown while a batch goes on: `tick` gets the name of each file that is through, `say` the summaries."""
+    """What is shown while a batch goes on.
+
+    Attributes:
+        tick: gets the name of each file that is through.
+        say: gets the summaries.
+        share: gets how much of the present file is done, 0 ... 1, where that takes long.
+    """
 
     tick: Callable[[str], None]
     say: Callable[[str], None]
+    share: Callable[[float], None] = lambda done: None
 
 
 class BatchError(Exception):

@@ -8,6 +8,7 @@ import click
 
 from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
+from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
 from ncodec.cli.jobs import NCD, Job, plan_reading
 from ncodec.container import parse
@@ -26,7 +27,7 @@ def info(inputs: tuple[str, ...], as_json: bool) -> None:
     run(plan_reading(inputs, NCD), _info, Manners(as_json=as_json, talks=True))
 
 
-def _info(job: Job) -> Product:
+def _info(job: Job, watch: Watch) -> Product:
     from ncodec.cli import report
     from ncodec.info import describe
 

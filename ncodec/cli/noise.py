@@ -9,6 +9,7 @@ import click
 
 from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
+from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
 from ncodec.cli.jobs import PICTURES, Job, Kind, plan
 
@@ -49,7 +50,7 @@ def noise(
     jobs = plan(inputs, output, _KIND)
     seeds = {job: seed + k for k, job in enumerate(jobs)}
 
-    def work(job: Job) -> Product:
+    def work(job: Job, watch: Watch) -> Product:
         return _add_noise(job, spelling, seeds[job])
 
     run(jobs, work, Manners(force, quiet, as_json))

@@ -18,11 +18,17 @@ def bar(total: int) -> Iterator[Watch]:
     # Standard output may carry JSON; whether click writes past rich's redirection depends on the encoding.
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
         task = progress.add_task("", total=total)
+        through = 0
 
         def tick(name: str) -> None:
-            progress.update(task, advance=1, description=shown(name))
+            nonlocal through
+            through += 1
+            progress.update(task, completed=through, description=shown(name))
+
+        def share(done: float) -> None:
+            progress.update(task, completed=through + done)
 
         def say(line: str) -> None:
             progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-        yield Watch(tick, say)
+        yield Watch(tick, say, share)

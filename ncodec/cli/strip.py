@@ -9,6 +9,7 @@ import click
 
 from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
+from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
 from ncodec.cli.jobs import NCD, Job, Kind, plan
 from ncodec.container import Tag, dump, parse
@@ -30,7 +31,7 @@ def strip(inputs: tuple[str, ...], output: str | None, force: bool, quiet: bool,
     run(plan(inputs, output, _KIND), _strip, Manners(force, quiet, as_json))
 
 
-def _strip(job: Job) -> Product:
+def _strip(job: Job, watch: Watch) -> Product:
     from ncodec.cli import report
     from ncodec.info import describe
 
