@@ -14,14 +14,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ncodec.base import latent_features, step_parameters
 from ncodec.effort import ROUNDS
-from ncodec.entropy import TOTAL, Tables
 from ncodec.nets.architecture import LAMBDAS, LATENT_STRIDE, QUALITIES
+from ncodec.nets.costs import Costs
 from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.gradient import Area
 from ncodec.nets.model import Model
@@ -41,7 +40,6 @@ _TEMPERATURES = 0.5, 0.15
 """Of the random rounding, in the first and in the last round."""
 _MOMENTUM, _SQUARES_DECAY = 0.9, 0.99
 _EDGE = 1e-3  # atanh(1) is infinite
-_ESCAPE_BITS = 16
 
 
 def ignore(done: float) -> None:
@@ -121,47 +119,6 @@ def best_estimate(model: Model, pixels: Tensor, noise: Noise) -> Tensor:
     noise_variance = 255**2 * (noise.poisson_a * pixels.float().mean().item() / 255 + noise.gaussian_b)
     share = max(0.0, 1 - noise_variance / max(lost.square().mean().item(), 1e-9))
     return lost.mul_(share).add_(estimate).round_().clamp_(0, 255).to(torch.uint8)
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Bits of symbols -reach ... reach of every table row, those beyond as the last ones.
-
-    Attributes:
-        bits: float32 [rows, 2 * reach + 1].
-        rise: float32 of the same shape, what the next larger symbol costs more.
-        is_coded: bool [rows].
-    """
-
-    bits: Tensor
-    rise: Tensor
-    is_coded: Tensor
-
-    @classmethod
-    def of(cls, tables: Tables, device: torch.device) -> Costs:
-        reach = int((np.abs(tables.low.astype(np.int64)) + tables.size).max())
-        bits = np.zeros((len(tables.low), 2 * reach + 2), np.float32)
-        for row in np.flatnonzero(tables.is_coded):
-            *counts, escape = -np.log2(tables.row_counts(row) / TOTAL)
-            bits[row] = escape + _ESCAPE_BITS
-            first = reach + tables.low[row]
-            bits[row, first : first + len(counts)] = counts
-        bits = torch.from_numpy(bits).to(device)
-        return cls(bits[:, :-1].contiguous(), bits.diff(dim=1), torch.from_numpy(tables.is_coded).to(device))
-
-    def of_symbols(self, rows: Tensor, symbols: Tensor) -> Tensor:
-        """Bits of whole numbers (float32), of one shape with uint8 `rows`."""
-        return self._look_up(self.bits, rows, symbols)
-
-    def rise_at(self, rows: Tensor, symbols: Tensor) -> Tensor:
-        """Bits that the next larger symbols cost more."""
-        return self._look_up(self.rise, rows, symbols)
-
-    @staticmethod
-    def _look_up(table: Tensor, rows: Tensor, symbols: Tensor) -> Tensor:
-        width = table.shape[1]
-        index = symbols.clamp(-(width // 2), width // 2).to(torch.int32).add_(width // 2)
-        return table.view(-1).index_select(0, index.add_(rows, alpha=width).view(-1)).view(symbols.shape)
 
 
 class _Search:

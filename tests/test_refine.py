@@ -15,6 +15,7 @@ from ncodec.effort import EFFORTS, ROUNDS
 from ncodec.entropy import TOTAL
 from ncodec.errors import RequestError
 from ncodec.nets.architecture import LAMBDAS
+from ncodec.nets.costs import Costs
 from ncodec.nets.inference import Transforms
 from ncodec.nets.model import Model
 from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
@@ -62,7 +63,7 @@ def test_random_rounding_is_the_papers_and_so_is_its_slope():
 
 def test_costs_are_those_of_the_tables(model: Model):
     tables = model.latent_tables
-    costs = refine.Costs.of(tables, torch.device("cpu"))
+    costs = Costs.of(tables, torch.device("cpu"))
     row = int(np.flatnonzero(tables.is_coded)[-1])
     low, counts = int(tables.low[row]), tables.row_counts(row)
     rows = torch.full((3,), row, dtype=torch.uint8)
