@@ -66,7 +66,7 @@ class SynthesisGradient:
         x, kept8 = _forward(self._stage8, depth_to_space(between(x), 2), self._dtype)
         estimate = depth_to_space(last(x), STRIDE)
         error = torch.zeros_like(estimate)
-        # The last layer's bias holds the half of rounding. Levels that are out of range will be clipped, and pull back.
+        # The last layer's bias holds the half of rounding. Levels out of range err by what they err when clipped.
         error[area] = (estimate[area] - 0.5).clamp_(0, 255) - target
         first, between, last = ends.back
         gradient = last(space_to_depth(error, STRIDE).to(self._dtype) * 2)

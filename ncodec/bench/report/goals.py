@@ -118,7 +118,7 @@ def _time_goal(method: str, ratio: float, aim: float) -> Goal:
 
 
 def _bits(method: str, name: str = OURS) -> str:
-    return f"BD-rate{'' if name == OURS else f' of {label_of(name)}'} against {label_of(method)}"
+    return f"BD-rate{'' if name == OURS else f' of {label_of(name)},'} against {label_of(method)}"
 
 
 def _time(method: str) -> str:
