@@ -9,9 +9,9 @@ from ncodec.bench.curves import Point, bd_rate
 
 def section(about: Row, rows: list[Row]) -> str:
     """All of the chapter but its heading."""
-    rounds = ", ".join(f"{count} at effort {effort}" for effort, count in enumerate(about["rounds"]) if effort)
+    rounds = ", ".join(f"{count} rounds at effort {effort}" for effort, count in enumerate(about["rounds"]) if effort)
     head = (
-        f"`encode --effort` searches for better latents before they are coded: {rounds} rounds. Rates are those of "
+        f"`encode --effort` searches for better latents before they are coded: {rounds}. Rates are those of "
         "files without an enhancement section, PSNRs those of the denoised picture against the clean one, both per "
         "picture and then averaged; times those of one thread, beside other processes' work, and of a first encode.\n"
     )
