@@ -99,7 +99,7 @@ def test_slices_give_the_values_of_a_run_on_the_whole(model: Model):
     place_step(first, split_step(grid, 0), 0)
     mean, rows = model.prior.step2(whole, first, 0, 0)
     for window in windows(height, width, base.SLICE_LATENTS, 1):
-        part_mean, part_rows = base._step2(model, whole, grid / 128, window)
+        part_mean, part_rows = base.step_parameters(model, whole, grid / 128, window, 1)
         assert torch.equal(part_mean, mean[window.core])
         assert torch.equal(part_rows, rows[window.core])
 

@@ -76,7 +76,7 @@ class Qualities(click.ParamType):
     "--methods",
     default="",
     metavar="NAMES",
-    help="Only these, commas between, * allowed; a wrong one lists all.  [default: all but ncodec-refined, a slow one]",
+    help="Only these, commas between, * allowed; a wrong one lists all. ncodec-refined is slow: name it whole.",
 )
 @click.option("--without", default="", metavar="NAMES", help="Leave these out.")
 @click.option(

@@ -128,21 +128,22 @@ METHODS: tuple[Method, ...] = (
 
 
 ON_REQUEST = frozenset({"ncodec-refined"})
-"""So slow that they are measured only when they are named."""
+"""So slow that they are measured only when their whole name is said."""
 
 
 def choose(wanted: str, without: str = "") -> tuple[Method, ...]:
     """Methods by name, in the order of METHODS.
 
     Args:
-        wanted: names with commas between, `*` for any characters; empty for all but those ON_REQUEST.
+        wanted: names with commas between, `*` for any characters; empty for all. One that is ON_REQUEST is taken
+            by its whole name only.
         without: the same, of those to be left out.
 
     Raises:
         RequestError: a name is no method's, or none is left.
     """
-    taken = _named(wanted) if wanted else _named("*") - ON_REQUEST
-    left = tuple(method for method in METHODS if method.name in taken - _named(without))
+    taken = _named(wanted or "*") - (ON_REQUEST - set(_words(wanted))) - _named(without)
+    left = tuple(method for method in METHODS if method.name in taken)
     if not left:
         raise RequestError("no method is left")
     return left
@@ -150,10 +151,14 @@ def choose(wanted: str, without: str = "") -> tuple[Method, ...]:
 
 def _named(text: str) -> set[str]:
     found: set[str] = set()
-    for pattern in filter(None, (part.strip() for part in text.split(","))):
+    for pattern in _words(text):
         names = {method.name for method in METHODS if fnmatchcase(method.name, pattern)}
         if not names:
             known = ", ".join(method.name for method in METHODS)
             raise RequestError(f"there is no method {pattern}: say {known}")
         found |= names
     return found
+
+
+def _words(text: str) -> list[str]:
+    return [word for part in text.split(",") if (word := part.strip())]
