@@ -18,6 +18,8 @@ from ncodec.errors import FormatError
 
 TOTAL = 1 << 24
 """The integer frequencies of every table sum to this."""
+ESCAPE_BITS = 16
+"""Raw bits of a symbol after the escape."""
 
 _stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue] - its stubs leave it out
 AnsCoder = _stream.stack.AnsCoder
@@ -208,4 +210,20 @@ def entropy_bits(symbols: np.ndarray, rows: np.ndarray, tables: Tables) -> float
     index = symbols - tables.low[rows]
     outside = (index < 0) | (index >= escape)
     counts = tables.counts[tables.starts[rows] + np.where(outside, escape, index)]
-    return float(np.sum(24 - np.log2(counts)) + 16 * np.count_nonzero(outside))
+    return float(np.sum(24 - np.log2(counts)) + ESCAPE_BITS * np.count_nonzero(outside))
+
+
+def symbol_bits(tables: Tables, reach: int) -> np.ndarray:
+    """Ideal bits of the symbols -reach ... reach under every row, escapes included; 0 in rows that are not coded.
+
+    Returns:
+        float32 [rows, 2 * reach + 1].
+    """
+    index = np.arange(-reach, reach + 1) - tables.low.astype(np.int64)[:, None]
+    escape = tables.size[:, None] - 1
+    outside = (index < 0) | (index >= escape)
+    first = np.minimum(tables.starts, len(tables.counts) - 1)[:, None]
+    counts = tables.counts[first + np.where(outside, np.maximum(escape, 0), index)]
+    bits = np.where(outside, ESCAPE_BITS, 0) - np.log2(counts / TOTAL)
+    bits[~tables.is_coded] = 0
+    return bits.astype(np.float32)

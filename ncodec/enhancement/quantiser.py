@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.enhancement.params import Params
-from ncodec.entropy import TOTAL, Tables
+from ncodec.entropy import Tables, symbol_bits
 
 _MAX_SYMBOL = (1 << 15) - 1
 _LEAST_FIRST, _LEAST_SECOND, _MOST_SECOND = 0.3, 1.2, 1.999  # bounds of the thresholds of 1 and 2, in steps
@@ -20,16 +20,9 @@ def magnitude_bits(tables: Tables, magnitudes: int) -> np.ndarray:
     Returns:
         float32 [rows, magnitudes]; beyond a table its escape and 16 raw bits, in a row that is not coded 0 for 0.
     """
-    reach = -tables.low.astype(np.int64)[:, None]
-    magnitude = np.arange(magnitudes)
-    inside = magnitude <= reach
-    first = np.minimum(tables.starts, len(tables.counts) - 1)[:, None]
-    last = tables.starts + tables.size - 1
-    escape = 16 - np.log2(tables.counts[last] / TOTAL)
-    bits = -np.log2(tables.counts[np.where(inside, first + reach + magnitude, 0)] / TOTAL)
-    bits = np.where(inside, bits, escape[:, None])
-    bits[tables.size == 0] = np.where(magnitude == 0, 0, _NEVER)
-    return bits.astype(np.float32)
+    bits = symbol_bits(tables, magnitudes - 1)[:, magnitudes - 1 :]  # the tables are symmetric
+    bits[~tables.is_coded, 1:] = _NEVER
+    return bits
 
 
 @dataclass(frozen=True)

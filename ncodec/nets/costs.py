@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ncodec.entropy import TOTAL, Tables
-
-_ESCAPE_BITS = 16
-"""Raw ones, after an escape."""
+from ncodec.entropy import Tables, symbol_bits
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,10 @@ class Costs:
 
     @classmethod
     def of(cls, tables: Tables, device: torch.device) -> Costs:
-        reach = int((np.abs(tables.low.astype(np.int64)) + tables.size).max())
-        bits = np.zeros((len(tables.low), 2 * reach + 2), np.float32)
-        for row in np.flatnonzero(tables.is_coded):
-            *counts, escape = -np.log2(tables.row_counts(row) / TOTAL)
-            bits[row] = escape + _ESCAPE_BITS
-            first = reach + tables.low[row]
-            bits[row, first : first + len(counts)] = counts
-        bits = torch.from_numpy(bits).to(device)
-        return cls(bits[:, :-1].contiguous(), bits.diff(dim=1), torch.from_numpy(tables.is_coded).to(device))
+        reach = int((np.abs(tables.low.astype(np.int64)) + tables.size).max())  # beyond every table
+        bits = torch.from_numpy(symbol_bits(tables, reach)).to(device)
+        rise = F.pad(bits.diff(dim=1), (0, 1))  # beyond it all cost the same
+        return cls(bits, rise, torch.from_numpy(tables.is_coded).to(device))
 
     def of_symbols(self, rows: Tensor, symbols: Tensor) -> Tensor:
         """Bits of whole numbers (float32), of one shape with uint8 `rows`."""

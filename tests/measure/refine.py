@@ -51,16 +51,13 @@ def main(folder: Path, out: Path, pictures: int | None, model: str, processes: i
     about = circumstances("refine", model, threads=1, processes=processes, rounds=ROUNDS)
     jobs = []
     for seed, path in enumerate(kodak(folder, pictures)):
-        levels = [(0, (0, EFFORT))] + [(SIGMA, tuple(range(EFFORTS + 1)))] * (seed % EVERY == 0)
-        jobs += [Job(path, seed, *level, model) for level in _with_qualities(levels)]
+        levels = {0: (0, EFFORT)} | ({SIGMA: tuple(range(EFFORTS + 1))} if seed % EVERY == 0 else {})
+        for sigma, efforts in levels.items():
+            jobs += [Job(path, seed, sigma, quality, efforts, model) for quality in QUALITIES]
     guess_s = CPU_SECONDS_PER_ROUND * sum(ROUNDS[effort] for job in jobs for effort in job.efforts) / 2
     rows = [row for part in all_jobs("refine", measure, jobs, processes, guess_s) for row in part]
     rows.sort(key=lambda row: (row["sigma"], row["picture"], row["quality"], row["effort"]))
     write(out, [about, *rows])
-
-
-def _with_qualities(levels: list[tuple[int, tuple[int, ...]]]) -> list[tuple[int, int, tuple[int, ...]]]:
-    return [(sigma, quality, efforts) for sigma, efforts in levels for quality in QUALITIES]
 
 
 def measure(job: Job) -> list[Row]:

@@ -14,8 +14,6 @@ from ncodec.picture import Picture
 from ncodec.weights import Models
 
 PARTIAL_STRENGTH = 0.5
-EFFORT = 2
-"""Of the encoder that searches; the others take their latents as they come."""
 
 
 @dataclass(frozen=True)

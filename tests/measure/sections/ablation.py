@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from measure.sections.curve import mean_curve
 from measure.sections.markdown import Row, delta_percent, mean, number, of_kind, plural, table, values_of
 from ncodec.bench.curves import bd_rate, front
 from ncodec.nets.architecture import Architecture
@@ -58,15 +59,7 @@ def _level(sigma: int, names: list[str], rows: list[Row]) -> str:
 
 def _bd_rate(name: str, rows: list[Row]) -> str:
     """Of the mean curves; `-` where they share no PSNR, or the PSNR does not rise with the rate."""
-    anchor, curve = (_curve(which, rows) for which in ("released", name))
+    anchor, curve = (mean_curve(of_kind(rows, "picture", variant=which)) for which in ("released", name))
     if name == "released" or front(curve) != tuple(curve):
         return "-"
     return delta_percent(bd_rate(anchor, curve))
-
-
-def _curve(name: str, rows: list[Row]) -> list[tuple[float, float]]:
-    points = []
-    for quality in values_of(rows, "quality"):
-        some = [row for row in rows if row["quality"] == quality and row["variant"] == name]
-        points.append((mean(some, "base_bpp") or 0.0, mean(some, "denoised_clean_psnr_db") or 0.0))
-    return sorted(points)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from measure.sections.curve import mean_curve
 from measure.sections.markdown import (
     Row,
     delta_percent,
@@ -45,7 +46,9 @@ def section(about: Row, rows: list[Row]) -> str:
     parts = [DEFINITIONS]
     for sigma in sorted(values_of(of_kind(rows, "picture"), "sigma"), key=lambda sigma: (sigma != 25, sigma)):
         parts.append(_level(sigma, of_kind(rows, "picture", sigma=sigma)))
-    clean = f"### Clean input: against published codecs\n\n{against_codecs(_curve(rows, 0))}"
+    clean = (
+        f"### Clean input: against published codecs\n\n{against_codecs(mean_curve(of_kind(rows, 'picture', sigma=0)))}"
+    )
     parts += [_against_denoisers(rows), clean, _streams(rows), _integers(about, rows)]
     return "\n".join(parts)
 
@@ -62,19 +65,10 @@ def _level(sigma: int, rows: list[Row]) -> str:
     return f"{title}\n\n{plural(len(values_of(rows, 'picture')), 'picture')}.\n\n{table(HEAD, lines)}"
 
 
-def _curve(rows: list[Row], sigma: int) -> list[Point]:
-    """(base rate, PSNR of the denoised picture) of all qualities, means over the pictures."""
-    points = []
-    for quality in values_of(of_kind(rows, "picture", sigma=sigma), "quality"):
-        some = of_kind(rows, "picture", sigma=sigma, quality=quality)
-        points.append((mean(some, "base_bpp") or 0.0, mean(some, "denoised_clean_psnr_db") or 0.0))
-    return sorted(points)
-
-
 def _against_denoisers(rows: list[Row]) -> str:
     known: dict[str, Any] = PUBLISHED["denoised"]
     rates = known["rates_bpp"]
-    curve = _curve(rows, known["sigma"])
+    curve = mean_curve(of_kind(rows, "picture", sigma=known["sigma"]))
     lines = [[r["name"], *(number(p, 1) for p in r["psnr_db"]), _bd(list(zip(rates, r["psnr_db"], strict=True)), curve)]
              for r in known["rows"]]  # fmt: skip
     lines.append(["**ncodec, base layer**", *(number(value_at(curve, rate)) for rate in rates), ""])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from measure.sections.curve import mean_curve
 from measure.sections.kodak import against_codecs
 from measure.sections.markdown import Row, delta_percent, mean, number, of_kind, plural, table, values_of
-from ncodec.bench.curves import Point, bd_rate
+from ncodec.bench.curves import bd_rate
 
 
 def section(about: Row, rows: list[Row]) -> str:
@@ -20,7 +21,7 @@ def section(about: Row, rows: list[Row]) -> str:
     best = max(values_of(of_kind(rows, "picture", sigma=0), "effort"), default=0)
     if best:
         title = f"### Clean input, effort {best}: against published codecs"
-        parts.append(f"{title}\n\n{against_codecs(_curve(best, of_kind(rows, 'picture', sigma=0)))}")
+        parts.append(f"{title}\n\n{against_codecs(mean_curve(of_kind(rows, 'picture', sigma=0, effort=best)))}")
     return "\n".join(parts)
 
 
@@ -31,7 +32,7 @@ def _level(sigma: int, rows: list[Row]) -> str:
         some = [of_kind(rows, "picture", quality=quality, effort=effort) for effort in efforts]
         cells = [f"{number(mean(s, 'base_bpp'), 3)} / {number(mean(s, 'denoised_clean_psnr_db'))}" for s in some]
         lines.append([f"quality {quality}, bpp / dB", *cells])
-    curves = {effort: _curve(effort, rows) for effort in efforts}
+    curves = {effort: mean_curve(of_kind(rows, "picture", effort=effort)) for effort in efforts}
     deltas = ["-" if effort == 0 else delta_percent(bd_rate(curves[0], curves[effort])) for effort in efforts]
     lines.append(["BD-rate against effort 0", *deltas])
     times = (mean(of_kind(rows, "picture", effort=effort), "encode_s_per_megapixel") for effort in efforts)
@@ -39,12 +40,3 @@ def _level(sigma: int, rows: list[Row]) -> str:
     title = f"### Sigma {sigma}" if sigma else "### Clean input"
     count = plural(len(values_of(rows, "picture")), "picture")
     return f"{title}\n\n{count}.\n\n{table(['', *(f'effort {effort}' for effort in efforts)], lines)}"
-
-
-def _curve(effort: int, rows: list[Row]) -> list[Point]:
-    """(rate, PSNR of the denoised picture) of all qualities, means over the pictures."""
-    points = []
-    for quality in values_of(rows, "quality"):
-        some = of_kind(rows, "picture", quality=quality, effort=effort)
-        points.append((mean(some, "base_bpp") or 0.0, mean(some, "denoised_clean_psnr_db") or 0.0))
-    return sorted(points)
