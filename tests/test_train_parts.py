@@ -200,12 +200,16 @@ def test_muon_descends_where_shapes_mix() -> None:
     assert losses[-1] < 0.2 * losses[0]
 
 
-def test_the_loss_weighs_qualities_alike() -> None:
-    rate, mse = torch.ones(2), torch.zeros(2)
-    both = rate_distortion(rate, mse, torch.tensor([0, 7]))
-    assert both.item() == pytest.approx(1)
+def test_a_percent_of_every_samples_cost_weighs_alike() -> None:
+    rate, mse, quality = torch.tensor([0.1, 4.0]), torch.tensor([1e-4, 2e-2]), torch.tensor([0, 7])
+    before = rate_distortion(rate, mse, quality)
+    for i in range(2):
+        factor = torch.ones(2)
+        factor[i] = 1.01
+        after = rate_distortion(rate * factor, mse * factor, quality)
+        assert (after - before).item() == pytest.approx(np.log(1.01) / 2, rel=1e-3)
     one = rate_distortion(torch.ones(1), torch.full((1,), 1e-4), torch.tensor([7]))
-    assert one.item() == pytest.approx(1 + 0.09 * 255**2 * 1e-4, rel=1e-5)
+    assert one.exp().item() == pytest.approx(1 + 0.09 * 255**2 * 1e-4, rel=1e-5)
 
 
 def test_rates_warm_up_and_fall_to_the_end() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -91,6 +92,7 @@ def train(
     drop: Sequence[str] = (),
     cache: Path | None = None,
     device: str = "auto",
+    processes: int = 1,
     pieces: bool = False,
     report: Report = lambda line: None,
 ) -> Result:
@@ -109,6 +111,7 @@ def train(
         drop: stages whose blocks in `init` are left out (the recipe's architecture must have none there).
         cache: folder for the decoded pictures; `out`/pictures if None.
         device: "auto", "cpu", "cuda" or "cuda:n".
+        processes: that share the samples of a step, on a CPU.
         pieces: write the state in pieces under 16 MB.
         report: gets every line of the log.
 
@@ -123,13 +126,14 @@ def train(
         write = _writer(log, report)
         torch.manual_seed(recipe.loop.seed)
         pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
-        trainer = _prepare(recipe, pack, out, init, drop, place)
+        trainer = _prepare(recipe, pack, out, init, drop, place, processes)
         budget = budget.resolved(trainer.progress, time.time())
         crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
         opening = {"event": "start", "time": time.strftime("%F %T"), "device": str(place), "init": str(init or "")}
         facts = {"recipe": recipe, "budget": budget, "progress": trainer.progress}
         write(opening | {key: asdict(value) for key, value in facts.items()})
-        _Loop(trainer, budget, crops, out, pieces, write).run()
+        with closing(trainer):
+            _Loop(trainer, budget, crops, out, pieces, write).run()
     return Result(budget.share(trainer.progress) >= 1, trainer.progress, out / WEIGHTS)
 
 
@@ -143,15 +147,23 @@ def _writer(log: TextIO, report: Report) -> Report:
 
 
 def _prepare(
-    recipe: Recipe, pack: Pack, out: Path, init: Path | None, drop: Sequence[str], device: torch.device
+    recipe: Recipe,
+    pack: Pack,
+    out: Path,
+    init: Path | None,
+    drop: Sequence[str],
+    device: torch.device,
+    processes: int,
 ) -> Trainer:
     state = load_state(out)
     if state is None:
-        return Trainer(recipe, pack, device, without_stages(load_start(init), drop) if init else None)
+        return Trainer(recipe, pack, device, without_stages(load_start(init), drop) if init else None, processes)
     before = state["recipe"]
     if (before.get("task", CODEC), before["architecture"]) != (recipe.task, recipe.architecture.to_dict()):
         raise RequestError(f"{out}: the run there is of another architecture; choose another folder, or start from it")
-    trainer = Trainer(recipe, pack, device, Start(recipe.architecture, state["network"], state["ema"], Progress()))
+    trainer = Trainer(
+        recipe, pack, device, Start(recipe.architecture, state["network"], state["ema"], Progress()), processes
+    )
     trainer.load_state_dict(state)
     return trainer
 

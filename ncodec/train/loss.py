@@ -15,9 +15,11 @@ def mse_per_sample(estimate: Tensor, clean: Tensor) -> Tensor:
 
 
 def rate_distortion(rate_bpp: Tensor, mse: Tensor, quality: Tensor) -> Tensor:
-    """Mean of ``w * (bpp + lambda * 255^2 * mse)`` with w ~ lambda^-1/2, of mean 1: float32 scalar.
+    """Mean of ``log(bpp + lambda * 255^2 * mse)``: float32 scalar.
 
-    Without the weight the high qualities, whose distortion counts fifty times as much, drown the low ones.
+    The logarithm makes a percent of every sample's cost weigh the same, as it does in a BD-rate. In a plain mean the
+    high qualities, whose distortion counts fifty times as much, drown the low ones, and smooth pictures with strong
+    noise all others: their gradients' noise left nothing to learn from (docs/training.md).
 
     Args:
         rate_bpp: float32 [B].
@@ -25,5 +27,4 @@ def rate_distortion(rate_bpp: Tensor, mse: Tensor, quality: Tensor) -> Tensor:
         quality: int64 [B], 0-based.
     """
     lambdas = LAMBDAS.to(quality.device, rate_bpp.dtype)[quality]
-    weight = lambdas**-0.5
-    return (weight / weight.mean() * (rate_bpp + lambdas * PEAK**2 * mse)).mean()
+    return (rate_bpp + lambdas * PEAK**2 * mse).log().mean()

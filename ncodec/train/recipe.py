@@ -59,7 +59,9 @@ class OptimiserRecipe:
     fall_share: float = 1.0
     """Share of the whole run over which the rates fall."""
     final_factor: float = 0.01
-    clip_norm: float = 1.0
+    clip_norm: float = 4.0
+    """Of the gradient of `clip_batch` samples."""
+    clip_batch: int = 1
     ema_decay: float = 0.999
 
 
@@ -165,7 +167,7 @@ def _value(default: Any, value: Any, where: str) -> Any:
     top = 1 if name.endswith("_share") or name in ("final_factor", "ema_decay") else float("inf")
     if not 0 <= value <= top:
         raise RequestError(f"{where} must be in 0..{top:g}, not {value}")
-    if name in ("batch", "log_steps", "evaluate_crops", "sigma_power") and value == 0:
+    if name in ("batch", "clip_batch", "clip_norm", "log_steps", "evaluate_crops", "sigma_power") and value == 0:
         raise RequestError(f"{where} must be above 0")
     if name == "patch" and (value == 0 or value % HYPER_STRIDE):
         raise RequestError(f"{where} must be a multiple of {HYPER_STRIDE}")

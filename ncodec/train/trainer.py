@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import warnings
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,17 +13,18 @@ from torch import Tensor, _foreach_lerp_, nn  # pyright: ignore[reportPrivateImp
 
 from ncodec.device import transform_dtype
 from ncodec.errors import RequestError
+from ncodec.train.accelerate import accelerated
 from ncodec.train.checkpoint import Progress, Start
 from ncodec.train.data import Pack
+from ncodec.train.gradients import Gradients, Outcome, Part
 from ncodec.train.grow import grown_state
-from ncodec.train.native import NativeUnavailable, use_native_layers
 from ncodec.train.noise import noisy_and_sigma
 from ncodec.train.optimisers import Optimisers, rate_factor
 from ncodec.train.patches import PatchSource
 from ncodec.train.recipe import Recipe
 from ncodec.train.sizes import task_of
 from ncodec.train.tasks.registry import TASKS
-from ncodec.train.tasks.task import Batch, Forward
+from ncodec.train.workers import Workers
 
 EMA_STEPS = 4
 """The average is taken every so many steps, with the decay to that power: the same at a quarter of the cost."""
@@ -32,10 +33,20 @@ EMA_STEPS = 4
 class Trainer:
     """Steps of one run. Uses torch's global generator (the caller forks and seeds it) and two of its own."""
 
-    def __init__(self, recipe: Recipe, pack: Pack, device: torch.device, start: Start | None = None) -> None:
-        """From the weights of `start`, or as the task begins. Raises RequestError if `start` does not fit."""
+    def __init__(
+        self, recipe: Recipe, pack: Pack, device: torch.device, start: Start | None = None, processes: int = 1
+    ) -> None:
+        """From the weights of `start`, or as the task begins.
+
+        With several processes (on a CPU alone) `close` ends the others.
+
+        Raises:
+            RequestError: `start` does not fit, or another device shall have several processes.
+        """
         self.recipe, self.device = recipe, device
         self.task = TASKS[recipe.task]
+        if processes > 1 and device.type != "cpu":
+            raise RequestError(f"several processes can share the training on a CPU, not on {device}")
         network = self.task.network(recipe.architecture)
         averaged = first_weights(network, pack, recipe, start)
         self.network = move(network, device)
@@ -51,8 +62,10 @@ class Trainer:
             self.progress.lifetime_steps = start.record.lifetime_steps
             self.progress.lifetime_pixels = start.record.lifetime_pixels
             self.progress.lifetime_seconds = start.record.lifetime_seconds
-        self.dtype = transform_dtype(device)
-        self.forward = accelerated(self.network, device, self.dtype)
+        dtype = transform_dtype(device)
+        processes = min(processes, math.ceil(recipe.data.batch / recipe.optimiser.clip_batch))
+        self.workers = Workers(recipe, self.network, dtype, processes - 1) if processes > 1 else None
+        self.gradients = Gradients(recipe, self.network, accelerated(self.network, device, dtype), dtype)
 
     def step(self, share: float) -> Tensor:
         """Descend once.
@@ -67,19 +80,35 @@ class Trainer:
         self.optimisers.set_rates(rate_factor(self.progress.step, share, recipe.optimiser))
         clean = self.source.batch()
         noisy, sigma = noisy_and_sigma(clean, recipe.noise, self.noise)
-        batch = Batch(clean, noisy, sigma, self.noise, self.dtype)
-        loss, samples = self.task.loss(recipe.architecture, self.forward, batch)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)
-        if torch.isfinite(norm):
-            self.optimisers.step()
-        else:
-            self.progress.skipped += 1
+        samples = self._descent((clean, noisy, sigma))
+        self.optimisers.step()
         self.network.zero_grad(set_to_none=True)
         self.progress.count(pixels=clean.shape[0] * clean.shape[2] * clean.shape[3])
         if self.progress.step % EMA_STEPS == 0:
             self._average()
         return samples
+
+    def _descent(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Give the parameters the gradient of a batch, clean, noisy and sigma; returns the samples for the summary."""
+        size = self.recipe.optimiser.clip_batch
+        clean, noisy, sigma = (tensor.split(size) for tensor in batch)
+        seeds = torch.randint(2**62, (len(clean),), device=self.device, generator=self.noise).tolist()
+        shares = [len(pictures) / len(batch[0]) for pictures in clean]
+        parts = list(map(Part, clean, noisy, sigma, seeds, shares))
+        total = [torch.zeros_like(parameter) for parameter in self.gradients.parameters]
+        outcomes = self._shared_out(parts, total)
+        for parameter, gradient in zip(self.gradients.parameters, total, strict=True):
+            parameter.grad = gradient
+        self.progress.skipped += sum(outcome.skipped for outcome in outcomes)
+        return torch.cat([outcome.samples for outcome in outcomes], 1)
+
+    def _shared_out(self, parts: Sequence[Part], total: list[Tensor]) -> list[Outcome]:
+        """The mean gradient of the parts, by all processes that there are."""
+        if self.workers is None:
+            return [self.gradients.add(parts, total)]
+        everyone = len(self.workers) + 1
+        self.workers.start([parts[i::everyone] for i in range(1, everyone)])
+        return [self.gradients.add(parts[::everyone], total), *self.workers.finish(total)]
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -87,6 +116,11 @@ class Trainer:
         if self.ema_ramps:
             decay = min(decay, (1 + self.progress.step) / (10 + self.progress.step))
         _foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1 - decay**EMA_STEPS)
+
+    def close(self) -> None:
+        """End the other processes."""
+        if self.workers is not None:
+            self.workers.close()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values."""
@@ -142,34 +176,3 @@ def first_weights(network: nn.Module, pack: Pack, recipe: Recipe, start: Start |
 def move(network: nn.Module, device: torch.device) -> nn.Module:
     """To `device`, weights channels last as the convolutions like them."""
     return network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-
-def accelerated(network: nn.Module, device: torch.device, dtype: torch.dtype) -> Forward:
-    """The network's forward pass in the fastest way that is to be had here; EMA copies stay as they are."""
-    if device.type == "cuda":
-        return compiled(network)
-    if dtype == torch.bfloat16:
-        with contextlib.suppress(NativeUnavailable):  # then the blocks run as PyTorch has them
-            use_native_layers(network)
-    return network
-
-
-def compiled(network: nn.Module) -> Forward:
-    """The compiled network, which fuses what lies between its convolutions.
-
-    Batches have one shape, so it is compiled once, for training. Where the compiler is missing or fails (it needs
-    Triton), the network runs as it is. On a CPU compiling costs minutes and makes the step slower (docs/training.md).
-    """
-    fast: Forward | None = torch.compile(network, dynamic=False)
-
-    def forward(*inputs: Tensor) -> Any:
-        nonlocal fast
-        if fast is not None:
-            try:
-                return fast(*inputs)
-            except (RuntimeError, ImportError) as error:  # those of torch._dynamo and torch._inductor are RuntimeErrors
-                warnings.warn(f"the network is not compiled: {error}", stacklevel=2)
-                fast = None
-        return network(*inputs)
-
-    return forward

@@ -1,0 +1,129 @@
+"""Processes that share a step's samples: on a CPU, cores on their own do more than threads that wait for each other."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from multiprocessing.connection import Connection
+
+import numpy as np
+import torch
+from torch import Tensor, _foreach_add_, multiprocessing, nn  # pyright: ignore[reportPrivateImportUsage]
+
+from ncodec.errors import NcodecError
+from ncodec.train.accelerate import accelerated
+from ncodec.train.gradients import Gradients, Outcome, Part, trained
+from ncodec.train.recipe import Recipe
+from ncodec.train.tasks.registry import TASKS
+
+Packed = tuple[np.ndarray, np.ndarray, np.ndarray, int, float]
+"""A `Part` on its way: uint8 would not do for the clean pictures, some of which are reduced ones."""
+
+
+class WorkerError(NcodecError):
+    """A worker is gone."""
+
+
+class Workers:
+    """`count` processes beside this one that compute gradients of `network`, a network on the CPU.
+
+    Its trained parameters move into memory that all processes see.
+    """
+
+    def __init__(self, recipe: Recipe, network: nn.Module, dtype: torch.dtype, count: int) -> None:
+        parameters = trained(network)
+        values = _shared(parameters)
+        for parameter, view in zip(parameters, _views(values, parameters), strict=True):
+            view.copy_(parameter.detach())
+            parameter.data = view
+        context = multiprocessing.get_context("spawn")
+        self.pipes: list[Connection] = []
+        self.totals: list[Tensor] = []
+        for _ in range(count):
+            mine, theirs = context.Pipe()
+            total = _shared(parameters)
+            arguments = (theirs, recipe, values, total, dtype, torch.get_num_threads())
+            context.Process(target=_serve, args=arguments, daemon=True).start()
+            theirs.close()
+            self.pipes.append(mine)
+            self.totals.append(total)
+
+    def __len__(self) -> int:
+        return len(self.pipes)
+
+    def start(self, parts: Sequence[Sequence[Part]]) -> None:
+        """Hand every worker its parts, one at least."""
+        for pipe, mine in zip(self.pipes, parts, strict=True):
+            with _watched():
+                pipe.send([_packed(part) for part in mine])
+
+    def finish(self, total: list[Tensor]) -> list[Outcome]:
+        """Wait for all of them, and add their gradients to `total`."""
+        outcomes = []
+        for pipe, theirs in zip(self.pipes, self.totals, strict=True):
+            with _watched():
+                samples, skipped = pipe.recv()
+            outcomes.append(Outcome(torch.from_numpy(samples), skipped))
+            _foreach_add_(total, _views(theirs, total))
+        return outcomes
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe in self.pipes:
+            pipe.close()
+
+
+def _serve(pipe: Connection, recipe: Recipe, values: Tensor, total: Tensor, dtype: torch.dtype, threads: int) -> None:
+    """A worker's life: until its pipe is closed, by its end or that of the process that began it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the step
+    torch.set_num_threads(threads)
+    network = TASKS[recipe.task].network(recipe.architecture).to(memory_format=torch.channels_last)
+    parameters = trained(network)
+    for parameter, view in zip(parameters, _views(values, parameters), strict=True):
+        parameter.data = view
+    gradients = Gradients(recipe, network, accelerated(network, torch.device("cpu"), dtype), dtype)
+    sums = _views(total, parameters)
+    while True:
+        try:
+            parts = [_unpacked(*values) for values in pipe.recv()]
+        except (EOFError, OSError):
+            return
+        total.zero_()
+        outcome = gradients.add(parts, sums)
+        pipe.send((outcome.samples.numpy(), outcome.skipped))
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise WorkerError(
+            "a process that shared the training has ended; the state saved last can be gone on from"
+        ) from error
+
+
+def _packed(part: Part) -> Packed:
+    pictures = (part.clean.permute(0, 2, 3, 1).numpy(), part.noisy.permute(0, 2, 3, 1).numpy())
+    return (*pictures, part.sigma.numpy(), part.seed, part.share)
+
+
+def _unpacked(clean: np.ndarray, noisy: np.ndarray, sigma: np.ndarray, seed: int, share: float) -> Part:
+    clean_picture, noisy_picture = (torch.from_numpy(picture).permute(0, 3, 1, 2) for picture in (clean, noisy))
+    return Part(clean_picture, noisy_picture, torch.from_numpy(sigma), seed, share)
+
+
+def _shared(parameters: Sequence[Tensor]) -> Tensor:
+    """float32 [n], in memory that other processes can see: room for all of them."""
+    return torch.zeros(sum(parameter.numel() for parameter in parameters)).share_memory_()
+
+
+def _views(flat: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Parts of `flat`, of the shapes and layouts of the parameters."""
+    ends = accumulate(parameter.numel() for parameter in parameters)
+    return [
+        flat.as_strided(parameter.shape, parameter.stride(), end - parameter.numel())
+        for parameter, end in zip(parameters, ends, strict=True)
+    ]
