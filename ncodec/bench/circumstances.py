@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,12 +75,12 @@ def packages() -> dict[str, str]:
     return found
 
 
-def commit() -> str | None:
+def commit(decisive: Sequence[str] = DECISIVE) -> str | None:
     """The last that changed what is measured; `-dirty` if the checkout differs. None for an installed package."""
     if not (ROOT / ".git").exists():
         return None
-    changed = _git("status", "--porcelain", "--", *DECISIVE)
-    return _git("log", "-1", "--format=%H", "--", *DECISIVE) + ("-dirty" if changed else "") or None
+    changed = _git("status", "--porcelain", "--", *decisive)
+    return _git("log", "-1", "--format=%H", "--", *decisive) + ("-dirty" if changed else "") or None
 
 
 def cpu_name() -> str:

@@ -61,14 +61,7 @@ def describe(line: dict[str, Any]) -> str:
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds of training.")
 @click.option("--until", metavar="HH:MM", help="Stop at that time of day; alone, it is also the end of the whole run.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:n.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads of the convolutions on a CPU.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 256),
-    default=1,
-    show_default=True,
-    help="Processes that share a step on a CPU; one a core with --threads 1 does more than threads.",
-)
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads on a CPU; all by default.")
 @click.option("--pieces", is_flag=True, help="Write the state in pieces under 16 MB.")
 def main(
     recipe: str, changes: tuple[str, ...], drop: tuple[str, ...], until: str | None, threads: int | None, **options: Any
@@ -91,6 +84,7 @@ def main(
             budget=Budget(**limits, until=end),
             init=find_start(init) if init else None,
             drop=drop,
+            processes=None,
             report=lambda line: click.echo(describe(line), err=True),
             **options,
         )

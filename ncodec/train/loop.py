@@ -92,7 +92,7 @@ def train(
     drop: Sequence[str] = (),
     cache: Path | None = None,
     device: str = "auto",
-    processes: int = 1,
+    processes: int | None = 1,
     pieces: bool = False,
     report: Report = lambda line: None,
 ) -> Result:
@@ -111,7 +111,8 @@ def train(
         drop: stages whose blocks in `init` are left out (the recipe's architecture must have none there).
         cache: folder for the decoded pictures; `out`/pictures if None.
         device: "auto", "cpu", "cuda" or "cuda:n".
-        processes: that share the samples of a step, on a CPU.
+        processes: that share the samples of a step, and PyTorch's threads, on a CPU; as many as can if None. More
+            than one begin as Python's `spawn` does: the caller's main module must be safe to import.
         pieces: write the state in pieces under 16 MB.
         report: gets every line of the log.
 
@@ -126,7 +127,8 @@ def train(
         write = _writer(log, report)
         torch.manual_seed(recipe.loop.seed)
         pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
-        trainer = _prepare(recipe, pack, out, init, drop, place, processes)
+        most = min(recipe.parts, torch.get_num_threads()) if place.type == "cpu" else 1
+        trainer = _prepare(recipe, pack, out, init, drop, place, most if processes is None else processes)
         budget = budget.resolved(trainer.progress, time.time())
         crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
         opening = {"event": "start", "time": time.strftime("%F %T"), "device": str(place), "init": str(init or "")}

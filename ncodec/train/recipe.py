@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,11 @@ class Recipe:
     noise: NoiseRecipe = field(default_factory=NoiseRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     loop: LoopRecipe = field(default_factory=LoopRecipe)
+
+    @property
+    def parts(self) -> int:
+        """How many gradients a step's is the mean of."""
+        return math.ceil(self.data.batch / self.optimiser.clip_batch)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, the mirror of `from_dict`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -38,7 +38,8 @@ class Trainer:
     ) -> None:
         """From the weights of `start`, or as the task begins.
 
-        With several processes (on a CPU alone) `close` ends the others.
+        Several processes (on a CPU alone, no more than the recipe's parts) share PyTorch's threads, and `close` ends
+        all but this one.
 
         Raises:
             RequestError: `start` does not fit, or another device shall have several processes.
@@ -63,8 +64,8 @@ class Trainer:
             self.progress.lifetime_pixels = start.record.lifetime_pixels
             self.progress.lifetime_seconds = start.record.lifetime_seconds
         dtype = transform_dtype(device)
-        processes = min(processes, math.ceil(recipe.data.batch / recipe.optimiser.clip_batch))
-        self.workers = Workers(recipe, self.network, dtype, processes - 1) if processes > 1 else None
+        self.threads = max(1, torch.get_num_threads() // processes)
+        self.workers = Workers(recipe, self.network, dtype, processes - 1, self.threads) if processes > 1 else None
         self.gradients = Gradients(recipe, self.network, accelerated(self.network, device, dtype), dtype)
 
     def step(self, share: float) -> Tensor:
@@ -80,7 +81,8 @@ class Trainer:
         self.optimisers.set_rates(rate_factor(self.progress.step, share, recipe.optimiser))
         clean = self.source.batch()
         noisy, sigma = noisy_and_sigma(clean, recipe.noise, self.noise)
-        samples = self._descent((clean, noisy, sigma))
+        with _threads(self.threads):
+            samples = self._descent((clean, noisy, sigma))
         self.optimisers.step()
         self.network.zero_grad(set_to_none=True)
         self.progress.count(pixels=clean.shape[0] * clean.shape[2] * clean.shape[3])
@@ -156,6 +158,19 @@ class Trainer:
     def weights(self) -> Start:
         """What another run can start from; the tensors are the live ones."""
         return Start(self.recipe.architecture, self.network.state_dict(), self.ema.state_dict(), self.progress)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def first_weights(network: nn.Module, pack: Pack, recipe: Recipe, start: Start | None) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Processes that share a step's samples: on a CPU, cores on their own do more than threads that wait for each other."""
+"""Processes that share a step's samples on a CPU: each is computed alone, which leaves little for threads to share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import torch
@@ -27,26 +28,29 @@ class WorkerError(NcodecError):
 
 
 class Workers:
-    """`count` processes beside this one that compute gradients of `network`, a network on the CPU.
+    """`count` processes beside this one, of so many threads, that compute gradients of `network`, on the CPU.
 
     Its trained parameters move into memory that all processes see.
     """
 
-    def __init__(self, recipe: Recipe, network: nn.Module, dtype: torch.dtype, count: int) -> None:
+    def __init__(self, recipe: Recipe, network: nn.Module, dtype: torch.dtype, count: int, threads: int) -> None:
         parameters = trained(network)
         values = _shared(parameters)
         for parameter, view in zip(parameters, _views(values, parameters), strict=True):
             view.copy_(parameter.detach())
             parameter.data = view
         context = multiprocessing.get_context("spawn")
+        self.processes: list[BaseProcess] = []
         self.pipes: list[Connection] = []
         self.totals: list[Tensor] = []
         for _ in range(count):
             mine, theirs = context.Pipe()
             total = _shared(parameters)
-            arguments = (theirs, recipe, values, total, dtype, torch.get_num_threads())
-            context.Process(target=_serve, args=arguments, daemon=True).start()
+            arguments = (theirs, recipe, values, total, dtype, threads)
+            process = context.Process(target=_serve, args=arguments, daemon=True)
+            process.start()
             theirs.close()
+            self.processes.append(process)
             self.pipes.append(mine)
             self.totals.append(total)
 
@@ -70,9 +74,11 @@ class Workers:
         return outcomes
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, after what they are at."""
         for pipe in self.pipes:
             pipe.close()
+        for process in self.processes:
+            process.join()
 
 
 def _serve(pipe: Connection, recipe: Recipe, values: Tensor, total: Tensor, dtype: torch.dtype, threads: int) -> None:
@@ -92,7 +98,10 @@ def _serve(pipe: Connection, recipe: Recipe, values: Tensor, total: Tensor, dtyp
             return
         total.zero_()
         outcome = gradients.add(parts, sums)
-        pipe.send((outcome.samples.numpy(), outcome.skipped))
+        try:
+            pipe.send((outcome.samples.numpy(), outcome.skipped))
+        except OSError:
+            return
 
 
 @contextmanager

@@ -24,6 +24,8 @@ Row = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
+DECISIVE = ("ncodec", "models/manifest.json")
+"""What has a say in the figures here: training, too."""
 PACKAGES = ("torch", "numpy", "constriction", "pillow", "compressai")
 DIGITS = 7
 """Significant digits of a number in a result file."""
@@ -43,7 +45,7 @@ def circumstances(script: str, model: str | Path, **more: Any) -> Row:
         "script": script,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "ncodec": ncodec_version(),
-        "commit": commit() or "",
+        "commit": commit(DECISIVE) or "",
         "model": model_record(model),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
