@@ -19,6 +19,8 @@ from ncodec.train.gradients import Gradients, Outcome, Part, trained
 from ncodec.train.recipe import Recipe
 from ncodec.train.tasks.registry import TASKS
 
+Layout = tuple[torch.Size, tuple[int, ...]]
+"""Shape and strides of a parameter, the same in all processes."""
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, int, float]
 """A `Part` on its way: uint8 would not do for the clean pictures, some of which are reduced ones."""
 
@@ -36,7 +38,8 @@ class Workers:
     def __init__(self, recipe: Recipe, network: nn.Module, dtype: torch.dtype, count: int, threads: int) -> None:
         parameters = trained(network)
         values = _shared(parameters)
-        for parameter, view in zip(parameters, _views(values, parameters), strict=True):
+        self.layouts = [(parameter.shape, parameter.stride()) for parameter in parameters]
+        for parameter, view in zip(parameters, _views(values, self.layouts), strict=True):
             view.copy_(parameter.detach())
             parameter.data = view
         context = multiprocessing.get_context("spawn")
@@ -46,7 +49,7 @@ class Workers:
         for _ in range(count):
             mine, theirs = context.Pipe()
             total = _shared(parameters)
-            arguments = (theirs, recipe, values, total, dtype, threads)
+            arguments = (theirs, recipe, values, total, self.layouts, dtype, threads)
             process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             theirs.close()
@@ -70,7 +73,7 @@ class Workers:
             with _watched():
                 samples, skipped = pipe.recv()
             outcomes.append(Outcome(torch.from_numpy(samples), skipped))
-            _foreach_add_(total, _views(theirs, total))
+            _foreach_add_(total, _views(theirs, self.layouts))
         return outcomes
 
     def close(self) -> None:
@@ -81,19 +84,27 @@ class Workers:
             process.join()
 
 
-def _serve(pipe: Connection, recipe: Recipe, values: Tensor, total: Tensor, dtype: torch.dtype, threads: int) -> None:
+def _serve(
+    pipe: Connection,
+    recipe: Recipe,
+    values: Tensor,
+    total: Tensor,
+    layouts: Sequence[Layout],
+    dtype: torch.dtype,
+    threads: int,
+) -> None:
     """A worker's life: until its pipe is closed, by its end or that of the process that began it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the step
     torch.set_num_threads(threads)
     network = TASKS[recipe.task].network(recipe.architecture).to(memory_format=torch.channels_last)
     parameters = trained(network)
-    for parameter, view in zip(parameters, _views(values, parameters), strict=True):
+    for parameter, view in zip(parameters, _views(values, layouts), strict=True):
         parameter.data = view
     gradients = Gradients(recipe, network, accelerated(network, torch.device("cpu"), dtype), dtype)
-    sums = _views(total, parameters)
+    sums = _views(total, layouts)
     while True:
         try:
-            parts = [_unpacked(*values) for values in pipe.recv()]
+            parts = [_unpacked(*packed) for packed in pipe.recv()]
         except (EOFError, OSError):
             return
         total.zero_()
@@ -129,10 +140,9 @@ def _shared(parameters: Sequence[Tensor]) -> Tensor:
     return torch.zeros(sum(parameter.numel() for parameter in parameters)).share_memory_()
 
 
-def _views(flat: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Parts of `flat`, of the shapes and layouts of the parameters."""
-    ends = accumulate(parameter.numel() for parameter in parameters)
+def _views(flat: Tensor, layouts: Sequence[Layout]) -> list[Tensor]:
+    """Parts of `flat`, one after the other, of these shapes and strides."""
+    ends = accumulate(shape.numel() for shape, _ in layouts)
     return [
-        flat.as_strided(parameter.shape, parameter.stride(), end - parameter.numel())
-        for parameter, end in zip(parameters, ends, strict=True)
+        flat.as_strided(shape, stride, end - shape.numel()) for (shape, stride), end in zip(layouts, ends, strict=True)
     ]
