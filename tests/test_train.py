@@ -95,6 +95,23 @@ def test_weights_survive_a_file(tmp_path: Path) -> None:
         torch.testing.assert_close(value, state[name], rtol=1e-3, atol=1e-6)
 
 
+def test_averages_alone_can_be_kept_and_gone_on_from(pictures: Path, tmp_path: Path) -> None:
+    result = train(tiny_recipe(), pictures, tmp_path / "run", budget=Budget(steps=3), device="cpu")
+    out = tmp_path / "kept" / "base.safetensors"
+    command = [sys.executable, "-m", "ncodec.train.keep", "--out", out, "--weights"]
+    assert subprocess.run([*command, tmp_path / "run"]).returncode == 0
+    kept, whole = load_start(out), load_start(result.weights)
+    assert out.stat().st_size < 0.6 * result.weights.stat().st_size
+    assert kept.record == whole.record
+    for name, value in whole.ema.items():
+        torch.testing.assert_close(kept.ema[name], value, rtol=0, atol=0)
+        torch.testing.assert_close(kept.network[name], value, rtol=0, atol=0)
+    more = tmp_path / "more"
+    assert train(tiny_recipe(), pictures, more, budget=Budget(steps=1), init=out, device="cpu").complete
+    missing = subprocess.run([*command, tmp_path / "nothing"], capture_output=True, text=True)
+    assert (missing.returncode, missing.stderr.count("\n")) == (5, 1)
+
+
 def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"rubbish")
     with pytest.raises(ModelError, match="bad"):

@@ -117,7 +117,10 @@ def _unpack(data: bytes) -> dict[str, Any]:
 
 
 def save_weights(path: Path, start: Start, recipe_name: str = "") -> None:
-    """Weights to go on from: network and EMA as float16 in one safetensors file, sizes and record in its metadata."""
+    """Weights to go on from: network and EMA as float16 in one safetensors file, sizes and record in its metadata.
+
+    Without a network's the averages are both (`load_weights`).
+    """
     tensors = {}
     for prefix, state in (("net", start.network), ("ema", start.ema)):
         for name, value in state.items():
@@ -158,7 +161,8 @@ def load_weights(path: Path) -> Start:
         {name.removeprefix(prefix): value.float() for name, value in tensors.items() if name.startswith(prefix)}
         for prefix in ("net.", "ema.")
     ]
-    return Start(sizes, states[0], states[1], record)
+    network, averages = states
+    return Start(sizes, network or averages, averages, record)
 
 
 def find_start(name: str) -> Path:
