@@ -239,8 +239,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(pictures: Path, tmp_pat
     state = load_state(killed)
     assert state is not None
     assert 3 <= state["progress"]["step"] < STEPS
-    train(recipe, pictures, killed, budget=Budget(steps=STEPS), device="cpu")
-    train(recipe, pictures, whole, budget=Budget(steps=STEPS), device="cpu")
+    train(recipe, pictures, killed, budget=Budget(steps=STEPS), device="cpu", processes=None)
+    train(recipe, pictures, whole, budget=Budget(steps=STEPS), device="cpu", processes=None)
     assert_same(load_state(killed), load_state(whole))
 
 
