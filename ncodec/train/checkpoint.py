@@ -35,7 +35,11 @@ OPPONENT_KINDS = (dncnn.KIND, reference.KIND)
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is. `seconds` are those of training alone; `lifetime_pixels` counts the runs before, too."""
+    """How far a run is.
+
+    `seconds` are those of training alone; `skipped` counts the clipped parts of batches that had no finite gradient;
+    `lifetime_pixels` counts the runs before, too.
+    """
 
     step: int = 0
     pixels: int = 0

@@ -12,9 +12,6 @@ from ncodec.train.recipe import Recipe
 from ncodec.train.tasks.registry import TASKS
 from ncodec.train.tasks.task import Batch, Forward
 
-TINY = 1e-30
-"""Keeps a quotient finite."""
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -62,7 +59,7 @@ class Gradients:
             norm = torch.stack(_foreach_norm(gradients)).norm().item()
             if norm < float("inf"):
                 limit = self.recipe.optimiser.clip_norm
-                _foreach_add_(total, gradients, alpha=part.share * min(1.0, limit / max(norm, TINY)))
+                _foreach_add_(total, gradients, alpha=part.share * limit / max(norm, limit))
             else:
                 skipped += 1
             samples.append(values)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ncodec.device import choose_device
 from ncodec.errors import RequestError
 from ncodec.train.checkpoint import Progress, Start, load_start, load_state, save_state, save_weights
-from ncodec.train.data import Pack, centre_crops, open_packs
+from ncodec.train.data import centre_crops, open_packs
 from ncodec.train.evaluate import CROP_SIDE
 from ncodec.train.grow import without_stages
 from ncodec.train.optimisers import rate_factor
@@ -127,14 +127,15 @@ def train(
         write = _writer(log, report)
         torch.manual_seed(recipe.loop.seed)
         pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
-        most = min(recipe.parts, torch.get_num_threads()) if place.type == "cpu" else 1
-        trainer = _prepare(recipe, pack, out, init, drop, place, most if processes is None else processes)
-        budget = budget.resolved(trainer.progress, time.time())
-        crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
-        opening = {"event": "start", "time": time.strftime("%F %T"), "device": str(place), "init": str(init or "")}
-        facts = {"recipe": recipe, "budget": budget, "progress": trainer.progress}
-        write(opening | {key: asdict(value) for key, value in facts.items()})
-        with closing(trainer):
+        state = load_state(out)
+        start = _start(recipe, state, out, init, drop)
+        count = _most_processes(recipe, place) if processes is None else processes
+        with closing(Trainer(recipe, pack, place, start, count)) as trainer:
+            if state is not None:
+                trainer.load_state_dict(state)
+            budget = budget.resolved(trainer.progress, time.time())
+            crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
+            write(_opening(trainer, budget, init))
             _Loop(trainer, budget, crops, out, pieces, write).run()
     return Result(budget.share(trainer.progress) >= 1, trainer.progress, out / WEIGHTS)
 
@@ -148,26 +149,28 @@ def _writer(log: TextIO, report: Report) -> Report:
     return write
 
 
-def _prepare(
-    recipe: Recipe,
-    pack: Pack,
-    out: Path,
-    init: Path | None,
-    drop: Sequence[str],
-    device: torch.device,
-    processes: int,
-) -> Trainer:
-    state = load_state(out)
+def _start(
+    recipe: Recipe, state: dict[str, Any] | None, out: Path, init: Path | None, drop: Sequence[str]
+) -> Start | None:
+    """What the networks begin with: the state in `out`, else `init`, else nothing."""
     if state is None:
-        return Trainer(recipe, pack, device, without_stages(load_start(init), drop) if init else None, processes)
+        return without_stages(load_start(init), drop) if init else None
     before = state["recipe"]
     if (before.get("task", CODEC), before["architecture"]) != (recipe.task, recipe.architecture.to_dict()):
         raise RequestError(f"{out}: the run there is of another architecture; choose another folder, or start from it")
-    trainer = Trainer(
-        recipe, pack, device, Start(recipe.architecture, state["network"], state["ema"], Progress()), processes
-    )
-    trainer.load_state_dict(state)
-    return trainer
+    return Start(recipe.architecture, state["network"], state["ema"], Progress())
+
+
+def _most_processes(recipe: Recipe, device: torch.device) -> int:
+    """That can share a step."""
+    return min(recipe.parts, torch.get_num_threads()) if device.type == "cpu" else 1
+
+
+def _opening(trainer: Trainer, budget: Budget, init: Path | None) -> dict[str, Any]:
+    """The log's line of a run's beginning, or of its going on."""
+    line = {"event": "start", "time": time.strftime("%F %T"), "device": str(trainer.device), "init": str(init or "")}
+    facts = {"recipe": trainer.recipe, "budget": budget, "progress": trainer.progress}
+    return line | {key: asdict(value) for key, value in facts.items()}
 
 
 class _Loop:

@@ -13,7 +13,7 @@ from torch import Tensor, _foreach_lerp_, nn  # pyright: ignore[reportPrivateImp
 
 from ncodec.device import transform_dtype
 from ncodec.errors import RequestError
-from ncodec.train.accelerate import accelerated
+from ncodec.train.accelerate import accelerated, move
 from ncodec.train.checkpoint import Progress, Start
 from ncodec.train.data import Pack
 from ncodec.train.gradients import Gradients, Outcome, Part
@@ -163,9 +163,6 @@ class Trainer:
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    if count == before:
-        yield
-        return
     torch.set_num_threads(count)
     try:
         yield
@@ -186,8 +183,3 @@ def first_weights(network: nn.Module, pack: Pack, recipe: Recipe, start: Start |
     averaged = grown_state(fresh, start.ema)
     network.load_state_dict(grown_state(fresh, start.network))
     return averaged
-
-
-def move(network: nn.Module, device: torch.device) -> nn.Module:
-    """To `device`, weights channels last as the convolutions like them."""
-    return network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

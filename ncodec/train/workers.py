@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, _foreach_add_, multiprocessing, nn  # pyright: ignore[reportPrivateImportUsage]
 
 from ncodec.errors import NcodecError
-from ncodec.train.accelerate import accelerated
+from ncodec.train.accelerate import accelerated, move
 from ncodec.train.gradients import Gradients, Outcome, Part, trained
 from ncodec.train.recipe import Recipe
 from ncodec.train.tasks.registry import TASKS
@@ -96,11 +96,12 @@ def _serve(
     """A worker's life: until its pipe is closed, by its end or that of the process that began it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the step
     torch.set_num_threads(threads)
-    network = TASKS[recipe.task].network(recipe.architecture).to(memory_format=torch.channels_last)
+    device = torch.device("cpu")
+    network = move(TASKS[recipe.task].network(recipe.architecture), device)
     parameters = trained(network)
     for parameter, view in zip(parameters, _views(values, layouts), strict=True):
         parameter.data = view
-    gradients = Gradients(recipe, network, accelerated(network, torch.device("cpu"), dtype), dtype)
+    gradients = Gradients(recipe, network, accelerated(network, device, dtype), dtype)
     sums = _views(total, layouts)
     while True:
         try:
