@@ -78,7 +78,7 @@ def decode(
         ModelError: the model of the file is not here.
         DriftError: this machine decodes other symbols than were coded.
     """
-    return to_array(_decode(data, denoise, grain, models, device))
+    return to_array(_decode(data, denoise, grain, False, models, device))
 
 
 def decode_image(
@@ -86,14 +86,20 @@ def decode_image(
     denoise: bool | float = False,
     *,
     grain: bool = False,
+    metadata: bool = True,
     models: tuple[str | Path, ...] = (),
     device: str = "auto",
 ) -> Image.Image:
-    """As `decode`, to a Pillow image that carries the ICC profile and EXIF in its `info`."""
-    return to_image(_decode(data, denoise, grain, models, device))
+    """As `decode`, to a Pillow image that carries the ICC profile and EXIF in its `info`, unless `metadata` is False.
+
+    Without them, damage in them does not stop a decode.
+    """
+    return to_image(_decode(data, denoise, grain, metadata, models, device))
 
 
-def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str | Path, ...], device: str) -> Picture:
+def _decode(
+    data: bytes, denoise: bool | float, grain: bool, metadata: bool, models: tuple[str | Path, ...], device: str
+) -> Picture:
     if not isinstance(data, bytes | bytearray | memoryview):
         raise RequestError(f"data must be the bytes of an .ncd file, not a {type(data).__name__}")
     if not isinstance(denoise, Real | np.bool_) or not 0 <= denoise <= 1:
@@ -102,7 +108,7 @@ def _decode(data: bytes, denoise: bool | float, grain: bool, models: tuple[str |
         raise RequestError("grain goes with the fully denoised picture, not with a strength")
     extra = (models,) if isinstance(models, (str, Path)) else models
     strength = 1.0 if grain else float(denoise)
-    return codec.decode(parse(bytes(data)), _models(device, tuple(map(Path, extra))), strength, grain)
+    return codec.decode(parse(bytes(data)), _models(device, tuple(map(Path, extra))), strength, grain, metadata)
 
 
 @lru_cache(maxsize=4)

@@ -198,7 +198,10 @@ def _decode_hyper(model: Model, payload: bytes, height: int, width: int) -> np.n
     for (symbols, rows), stream in zip(slices, streams, strict=True):
         decoder = Decoder(stream, model.hyper_tables)
         symbols[:] = decoder.pop(rows).reshape(symbols.shape)
-        decoder.close()
+        try:
+            decoder.close()
+        except FormatError as err:  # as in `decode_base`
+            raise DriftError(_drift("hyper-latents")) from err
         crc = symbols_crc(symbols, crc)
     if crc != claimed:
         raise DriftError(_drift("hyper-latents"))

@@ -68,7 +68,7 @@ def encode(
     return Container(header, tuple(sections))
 
 
-def decode(box: Container, models: Models, strength: float, grain: bool = False) -> Picture:
+def decode(box: Container, models: Models, strength: float, grain: bool = False, metadata: bool = True) -> Picture:
     """Sections -> base layer -> enhancement layer -> picture. The mirror of `encode`.
 
     Args:
@@ -76,6 +76,7 @@ def decode(box: Container, models: Models, strength: float, grain: bool = False)
         models: where the model that the file names is looked up.
         strength: of the denoising, 0 (plain: the input as faithfully as it was paid for) ... 1 (base layer alone).
         grain: add synthetic noise of the stored parameters to the result; only with strength 1.
+        metadata: unpack the ICC profile and EXIF; without, damage in them does not stop a decode.
 
     Raises:
         RequestError: the file lacks the layer that this strength needs.
@@ -93,7 +94,8 @@ def decode(box: Container, models: Models, strength: float, grain: bool = False)
     if grain:
         pixels = add_noise(pixels, Noise(head.poisson_a, head.gaussian_b), seed=head.width * head.height)
     alpha = unpack_alpha(box.section(Tag.ALPHA), head.height, head.width) if head.has_alpha else None
-    return Picture(pixels, alpha, _metadata(box, Tag.ICC), _metadata(box, Tag.EXIF))
+    icc, exif = (_metadata(box, tag) if metadata else None for tag in (Tag.ICC, Tag.EXIF))
+    return Picture(pixels, alpha, icc, exif)
 
 
 def _synthesise(model: Model, y_hat: torch.Tensor, quality: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -113,12 +115,20 @@ def _lambda(quality: int) -> float:
 
 
 def _metadata(box: Container, tag: Tag) -> bytes | None:
-    """Unpacked ICC profile or EXIF, or None. Raises FormatError if it does not unpack within the limit."""
+    """Unpacked ICC profile or EXIF, or None. Raises FormatError, Damaged: with a way to the picture, which is whole."""
     if not box.has(tag):
         return None
+    try:
+        return _unpack(box.section(tag), tag)
+    except FormatError as err:
+        raise type(err)(f"{err}; --no-metadata decodes the picture") from err
+
+
+def _unpack(section: bytes, tag: Tag) -> bytes:
+    """Raises FormatError if it does not unpack within the limit."""
     unpacker = zlib.decompressobj()
     try:
-        data = unpacker.decompress(box.section(tag), MAX_METADATA_BYTES)
+        data = unpacker.decompress(section, MAX_METADATA_BYTES)
     except zlib.error as err:
         raise FormatError(f"the {tag.name} section does not unpack ({err})") from err
     if not unpacker.eof or unpacker.unused_data:
