@@ -20,12 +20,13 @@ from ncodec.errors import Damaged, FormatError, Truncated
 MAGIC = b"\x89NCD\r\n\x1a\n"
 VERSION = 1
 MAX_PIXELS = 1 << 28
-"""268 megapixels: a decoder refuses more before it allocates (format.md, Limits)."""
+"""268 megapixels: a decoder refuses more before it allocates (format.md, section 1)."""
 MAX_SIDE = 1 << 20
 """No side is longer: bounds the windows of a decode."""
 MAX_METADATA_BYTES = 1 << 26
 """Neither ICC profile nor EXIF unpacks to more."""
 QUALITIES = 8
+"""One network serves this many qualities; 1 is the smallest file, 8 the best picture."""
 SLICE_PIXELS = 1024
 """Sides of a slice: every slice has entropy-coded streams of its own."""
 

@@ -202,17 +202,6 @@ def symbols_crc(symbols: np.ndarray, crc: int = 0) -> int:
     return zlib.crc32(np.ascontiguousarray(symbols, dtype="<i2").data, crc)
 
 
-def entropy_bits(symbols: np.ndarray, rows: np.ndarray, tables: Tables) -> float:
-    """Ideal length of a step in bits under its tables, escapes included: what the stream should cost."""
-    coded = tables.is_coded[rows]
-    symbols, rows = symbols[coded].astype(np.int64), rows[coded]
-    escape = tables.size[rows] - 1
-    index = symbols - tables.low[rows]
-    outside = (index < 0) | (index >= escape)
-    counts = tables.counts[tables.starts[rows] + np.where(outside, escape, index)]
-    return float(np.sum(24 - np.log2(counts)) + ESCAPE_BITS * np.count_nonzero(outside))
-
-
 def symbol_bits(tables: Tables, reach: int) -> np.ndarray:
     """Ideal bits of the symbols -reach ... reach under every row, escapes included; 0 in rows that are not coded.
 

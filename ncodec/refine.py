@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from ncodec.base import latent_features, step_parameters
+from ncodec.container import QUALITIES
 from ncodec.effort import ROUNDS
-from ncodec.nets.architecture import LAMBDAS, LATENT_STRIDE, QUALITIES
+from ncodec.nets.architecture import LAMBDAS, LATENT_STRIDE
 from ncodec.nets.costs import Costs
 from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.gradient import Area

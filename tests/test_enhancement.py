@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ideal import entropy_bits
 from ncodec.enhancement import slices
 from ncodec.enhancement.choose import choose, sample
 from ncodec.enhancement.contexts import class_rows, class_thresholds, code_planes, mean_magnitudes
@@ -19,7 +20,7 @@ from ncodec.enhancement.quantiser import dequantise, magnitude_bits
 from ncodec.enhancement.slices import CodedSlice, decode_slice, encode_slice
 from ncodec.enhancement.tables import MEANS, ROWS, SCALES, SHAPES, build_tables
 from ncodec.enhancement.transform import COLOUR, dct_matrix, forward, inverse
-from ncodec.entropy import TOTAL, Encoder, Tables, entropy_bits
+from ncodec.entropy import TOTAL, Encoder, Tables
 from ncodec.errors import FormatError, Truncated
 
 LAMBDAS = np.geomspace(0.0018, 0.09, 8)

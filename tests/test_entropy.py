@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncodec.entropy import TOTAL, Decoder, Encoder, Tables, entropy_bits, symbols_crc
+from ideal import entropy_bits
+from ncodec.entropy import TOTAL, Decoder, Encoder, Tables, symbols_crc
 from ncodec.errors import FormatError
 from reference.ans import Stream, Table
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from ideal import entropy_bits
 from ncodec import base
-from ncodec.entropy import entropy_bits
 from ncodec.nets.exact import SUM_LIMITS, ExactDepthwise, ExactLinear, IntegerWeights
 from ncodec.nets.model import Model
 from ncodec.nets.prior import place_step, split_step

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 import torch
 
-QUALITIES = 8
-"""One network serves this many qualities; 1 is the smallest file, 8 the best picture."""
+from ncodec.container import QUALITIES
 
 LAMBDAS = torch.logspace(-2.744727494896694, -1.045757490560675, QUALITIES, dtype=torch.float64)
 """float64 [8]: weight of the distortion of each quality, 0.0018 ... 0.09: ``lambda * 255^2 * MSE + bpp``."""

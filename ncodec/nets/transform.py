@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.nets.architecture import QUALITIES, STRIDE, Architecture
+from ncodec.container import QUALITIES
+from ncodec.nets.architecture import STRIDE, Architecture
 from ncodec.nets.layers import Block, QualityScale, Up, stage
 
 PATCH_CHANNELS = 3 * STRIDE * STRIDE

@@ -20,13 +20,14 @@ import click
 import numpy as np
 import torch
 
+from ideal import entropy_bits
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, clean_and_noisy, kodak, models
 from ncodec import base, codec
 from ncodec.bench.metrics import psnr_db
 from ncodec.container import QUALITIES, Container, Tag, dump, parse
 from ncodec.enhancement import slices
-from ncodec.entropy import Encoder, Tables, entropy_bits
+from ncodec.entropy import Encoder, Tables
 from ncodec.nets.model import Model
 from ncodec.picture import Picture
 from ncodec.residual import add_residual
