@@ -70,7 +70,8 @@ class Lpips:
         except OSError as err:
             raise ModelError(f"the weights {path} cannot be read: {err.strerror or err}") from err
         except (pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as err:
-            raise ModelError(f"{path} is not LPIPS with SqueezeNet (missing or wrong: {err})") from err
+            what = type(err).__name__ if isinstance(err, pickle.UnpicklingError) else err  # torch advises to trust it
+            raise ModelError(f"{path} is not LPIPS with SqueezeNet (missing or wrong: {what})") from err
 
     @torch.inference_mode()
     def __call__(self, a: np.ndarray, b: np.ndarray) -> float | None:

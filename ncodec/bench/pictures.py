@@ -75,8 +75,8 @@ def noisy_sources(
 ) -> tuple[list[Source], dict[str, ImageError]]:
     """Noisy pictures with their references, and the error of each that has none.
 
-    A reference has the same name, or the other ending; any suffix. Pictures that serve as references of others are no
-    noisy pictures.
+    A reference has the other ending, or else the same name; any suffix. Pictures that serve as references of others
+    are no noisy pictures.
     """
     found = [(path, _reference(path, folder, references, endings)) for path in paths]
     used = {reference for _, reference in found}
@@ -116,14 +116,17 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def _no_reference(path: Path, references: Path, endings: Endings) -> ImageError:
-    names = [f"{stem}.*" for stem in (path.stem, endings.clean_stem(path.stem)) if stem]
+    names = [f"{stem}.*" for stem in (endings.clean_stem(path.stem), path.stem) if stem]
     return ImageError(f"{references} holds no clean picture for it ({' or '.join(names)})")
 
 
 def _reference(path: Path, folder: Path, references: Path, endings: Endings) -> Path | None:
-    """The clean picture of a noisy one: its name first, then the other ending; never the picture itself."""
+    """The clean picture of a noisy one, never the picture itself.
+
+    The other ending comes first: under its own name a folder of both kinds holds a noisy picture again.
+    """
     place = references / PurePosixPath(_name(path, folder)).parent
-    for stem in filter(None, (path.stem, endings.clean_stem(path.stem))):
+    for stem in filter(None, (endings.clean_stem(path.stem), path.stem)):
         for other in sorted(place.glob(f"{_literal(stem)}.*")):
             if other.stem == stem and other.suffix.lower() in PICTURES and not other.samefile(path):
                 return other.resolve()

@@ -11,7 +11,7 @@ import pytest
 from bench_tools import ABOUT, row
 from ncodec.bench.circumstances import LIBRARIES, PACKAGES
 from ncodec.bench.identity import NEEDS, Identities, facts
-from ncodec.bench.methods import METHODS
+from ncodec.bench.methods import METHODS, ours
 from ncodec.bench.results import ResultFile, Results, read_results
 from ncodec.bench.row import Circumstances, Row
 from ncodec.bench.selection import latest, select, selections
@@ -80,6 +80,15 @@ def test_code_that_was_found_to_do_the_same_ends_no_rows(earlier: str, later: st
     assert invalidated(before, code={"networks": later}) == set()
     assert invalidated(before, code={"networks": "1"}) == NETWORKS - {"ncodec-denoised"}
     assert later in code_hashes().values()  # else the entry tells nothing any more
+
+
+def test_what_the_slow_encoder_is_called_with_is_hashed() -> None:
+    """Its effort decides about its rows as its code does; it once stood beside the methods' names, which are not."""
+    (method,) = (method for method in METHODS if method.name == "ncodec-refined")
+    patterns = [pattern for name in NEEDS[method.codec].code for pattern in CODE[name]]
+    assert Path(ours.__file__) in {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    assert "\nEFFORT = " in Path(ours.__file__).read_text(encoding="utf-8")
+    assert f"--effort {ours.EFFORT}" in method.label
 
 
 def test_a_method_that_is_not_known_depends_on_everything() -> None:

@@ -71,6 +71,24 @@ def test_both_may_lie_in_one_folder(tmp_path: Path) -> None:
     assert not alone
 
 
+def test_a_noisy_picture_is_no_reference_beside_the_clean_one(tmp_path: Path) -> None:
+    """A folder of both kinds holds a noisy picture's own name, too: in another folder, or with another suffix."""
+    for name in (
+        "in/a_real.png",
+        "all/a_real.png",
+        "all/a_mean.png",
+        "one/a_real.png",
+        "one/a_real.jpg",
+        "one/a_mean.png",
+    ):
+        save_scene(tmp_path / name)
+    for folder, references in (("in", "all"), ("one", "one")):
+        paths = files(tmp_path / folder)
+        sources, alone = noisy_sources(tmp_path / folder, paths, tmp_path / references, ENDINGS)
+        assert {source.reference and source.reference.name for source in sources} == {"a_mean.png"}
+        assert not alone
+
+
 def test_a_picture_without_a_reference_is_told(tmp_path: Path) -> None:
     save_scene(tmp_path / "in" / "x_real.png")
     save_scene(tmp_path / "clean" / "y.png")
@@ -78,7 +96,7 @@ def test_a_picture_without_a_reference_is_told(tmp_path: Path) -> None:
     assert not sources
     ((name, err),) = alone.items()
     assert name.endswith("x_real.png")
-    assert "x_real.* or x_mean.*" in str(err)
+    assert "x_mean.* or x_real.*" in str(err)
 
 
 def test_level_of_real_noise_is_the_difference(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from ncodec.bench.methods.alone import Matched
 from ncodec.bench.methods.denoisers import Bm3d, Network
 from ncodec.bench.methods.files import avif, jpeg, jpeg2000, jxl, webp
 from ncodec.bench.methods.grain import AvifDenoise
-from ncodec.bench.methods.method import EFFORT, Method
-from ncodec.bench.methods.ours import PARTIAL_STRENGTH, Ncodec
+from ncodec.bench.methods.method import Method
+from ncodec.bench.methods.ours import EFFORT, PARTIAL_STRENGTH, Ncodec
 from ncodec.bench.methods.parts import Codec, Denoiser
 from ncodec.bench.methods.references import ReferenceCodec
 from ncodec.bench.missing import Missing

@@ -55,8 +55,6 @@ class Method:
         return tuple(filter(None, (self.before, self.codec, self.after)))
 
 
-EFFORT = 2
-"""Of the encoder that searches; the others take their latents as they come."""
 _DENOISERS = {
     "dncnn": "DnCNN",
     "fdncnn-given": "FDnCNN (noise level given)",
@@ -78,7 +76,7 @@ _ALONE = ("jpeg2000", "avif444")
 
 def _ours() -> Iterable[Method]:
     yield Method("ncodec-denoised", "ncodec, denoised", NCODEC, codec="ncodec-denoised")
-    yield Method("ncodec-refined", f"ncodec --effort {EFFORT}, denoised", NCODEC, codec="ncodec-refined")
+    yield Method("ncodec-refined", "ncodec --effort 2, denoised", NCODEC, codec="ncodec-refined")
     yield Method("ncodec-partial", "ncodec, half denoised", NCODEC, codec="ncodec-partial")
     yield Method("ncodec-plain", "ncodec, plain", NCODEC, codec="ncodec-plain", output=Output.PLAIN)
 

@@ -14,6 +14,8 @@ from ncodec.picture import Picture
 from ncodec.weights import Models
 
 PARTIAL_STRENGTH = 0.5
+EFFORT = 2
+"""Of `ncodec-refined`; the others take their latents as they come."""
 
 
 @dataclass(frozen=True)
