@@ -47,6 +47,14 @@ def tiny() -> Model:
     return model_from_tensors(b"tinytiny", "tiny", metadata, tensors, torch.device("cpu"), torch.float32)
 
 
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to train on."""
+    from train_tools import training_pictures
+
+    return training_pictures(tmp_path_factory.mktemp("pictures"))
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of measured pictures (kodak/, real/); tests that want it skip without it."""

@@ -36,14 +36,9 @@ from ncodec.train.loop import Budget, train
 from ncodec.train.network import trainable_network
 from ncodec.train.plot import plot_run, read_log
 from ncodec.train.record import row
-from train_tools import TINY, tiny_recipe, training_pictures
+from train_tools import TINY, as_toml, tiny_recipe
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return training_pictures(tmp_path_factory.mktemp("pictures"))
 
 
 # Networks
@@ -197,12 +192,6 @@ def command(pictures: Path, out: Path, recipe: Path) -> list[str]:
     options = {"recipe": recipe, "data": pictures, "out": out, "steps": STEPS, "threads": torch.get_num_threads()}
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
     return [sys.executable, "-m", "ncodec.train", "--device", "cpu", *words]
-
-
-def as_toml(values: dict, prefix: str = "") -> str:
-    plain = [f"{k} = {json.dumps(v)}" for k, v in values.items() if not isinstance(v, dict)]
-    tables = [f"[{prefix}{k}]\n{as_toml(v)}" for k, v in values.items() if isinstance(v, dict)]
-    return "\n".join([*plain, *tables]) + "\n"
 
 
 def steps_logged(out: Path) -> int:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ncodec.nets.architecture import Architecture
+from ncodec.train.data import open_packs
+from ncodec.train.gradients import Part
 from ncodec.train.recipe import DataRecipe, OptimiserRecipe, Recipe
+from ncodec.train.sizes import Sizes, task_of
+from ncodec.train.trainer import Trainer
 
 TINY = Architecture(16, 16, 16, 8, 8, 1, 1, 1, 1, 1)
 
@@ -36,3 +42,33 @@ def training_pictures(folder: Path) -> Path:
         (image.convert("L") if i == 4 else image).save(folder / f"{i}.png")
     (folder / "readme.txt").write_text("not a picture")
     return folder
+
+
+def as_toml(values: dict, prefix: str = "") -> str:
+    """A recipe's nested values as a file."""
+    plain = [f"{k} = {json.dumps(v)}" for k, v in values.items() if not isinstance(v, dict)]
+    tables = [f"[{prefix}{k}]\n{as_toml(v)}" for k, v in values.items() if isinstance(v, dict)]
+    return "\n".join([*plain, *tables]) + "\n"
+
+
+def recipe_with(**optimiser: float) -> Recipe:
+    recipe = tiny_recipe()
+    return dataclasses.replace(recipe, optimiser=dataclasses.replace(recipe.optimiser, **optimiser))
+
+
+def recipe_of(sizes: Sizes) -> Recipe:
+    """A tiny run of another network."""
+    return dataclasses.replace(tiny_recipe(), task=task_of(sizes), architecture=sizes)
+
+
+def trainer_of(recipe: Recipe, pictures: Path, cache: Path) -> Trainer:
+    pack, _ = open_packs(pictures, cache, lambda text: None)
+    torch.manual_seed(0)
+    return Trainer(recipe, pack, torch.device("cpu"))
+
+
+def parts_of(count: int, size: int = 1) -> list[Part]:
+    random = torch.Generator().manual_seed(3)
+    clean = torch.rand(count * size, 3, 64, 64, generator=random).contiguous(memory_format=torch.channels_last)
+    pieces = zip(clean.split(size), torch.zeros(count * size).split(size), strict=True)
+    return [Part(c, c, sigma, seed, 1 / count) for seed, (c, sigma) in enumerate(pieces)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import click
 import torch
 
-from ncodec.errors import NcodecError, RequestError
+from ncodec.errors import RequestError
 from ncodec.train.checkpoint import find_start
+from ncodec.train.commands import one_sentence
 from ncodec.train.grow import OPTIONAL_STAGES
 from ncodec.train.loop import Budget, train
 from ncodec.train.recipe import load_recipe
@@ -73,10 +73,10 @@ def main(
     """
     if threads:
         torch.set_num_threads(threads)
-    try:
-        limits = {key: options.pop(key) for key in ("steps", "pixels", "seconds")}
+    limits = {key: options.pop(key) for key in ("steps", "pixels", "seconds")}
+    init = options.pop("init")
+    with one_sentence():
         end = parse_time_of_day(until, datetime.now()) if until else None
-        init = options.pop("init")
         result = train(
             load_recipe(recipe).changed(*changes, *(f"architecture.{stage}=0" for stage in drop)),
             options.pop("data"),
@@ -88,9 +88,6 @@ def main(
             report=lambda line: click.echo(describe(line), err=True),
             **options,
         )
-    except NcodecError as error:
-        click.echo(f"ncodec: error: {error}", err=True)
-        sys.exit(error.exit_status)
     click.echo(f"{'complete' if result.complete else 'stopped'}: {result.weights}", err=True)
 
 

@@ -31,19 +31,33 @@ def accelerated(network: nn.Module, device: torch.device, dtype: torch.dtype) ->
 def compiled(network: nn.Module) -> Forward:
     """The compiled network, which fuses what lies between its convolutions.
 
-    Batches have one shape, so it is compiled once, for training. Where the compiler is missing or fails (it needs
-    Triton), the network runs as it is. On a CPU compiling costs minutes and makes the step slower (docs/training.md).
+    Parts of batches have one shape or two, so it is compiled once or twice, for training. Where the compiler is missing
+    or fails (it needs Triton), the network runs as it is. On a CPU compiling costs minutes and makes the step slower
+    (docs/training.md).
     """
-    fast: Forward | None = torch.compile(network, dynamic=False)
+    chosen: dict[torch.Size, Forward] = {}
 
     def forward(*inputs: Tensor) -> Any:
-        nonlocal fast
-        if fast is not None:
-            try:
-                return fast(*inputs)
-            except (RuntimeError, ImportError) as error:  # those of torch._dynamo and torch._inductor are RuntimeErrors
-                warnings.warn(f"the network is not compiled: {error}", stacklevel=2)
-                fast = None
-        return network(*inputs)
+        shape = inputs[0].shape
+        if shape not in chosen:
+            chosen[shape] = _tried(network, inputs)
+        return chosen[shape](*inputs)
 
     return forward
+
+
+def _tried(network: nn.Module, inputs: tuple[Tensor, ...]) -> Forward:
+    """The compiled network if it runs there and back; the backward pass is only compiled when it first runs."""
+    fast: Forward = torch.compile(network, dynamic=False)
+    devices = [inputs[0].device] if inputs[0].device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices):
+            outputs = fast(*inputs)
+            totals = [output.sum() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+            torch.autograd.grad(totals, [p for p in network.parameters() if p.requires_grad], allow_unused=True)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ImportError) as error:  # those of torch._dynamo and torch._inductor are RuntimeErrors
+        warnings.warn(f"the network is not compiled: {error}", stacklevel=2)
+        return network
+    return fast

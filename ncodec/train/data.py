@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ncodec.errors import ImageError
+from ncodec.picture import BROKEN
 
 SIDE_MIN = 16
 """Smaller pictures teach nothing about 16x16 blocks and are left out."""
@@ -41,10 +42,6 @@ class Pack:
         """uint8 [height, width, 3], a view."""
         offset, height, width = self.index[i]
         return self.data[offset : offset + height * width * 3].reshape(height, width, 3)
-
-    @property
-    def megapixels(self) -> float:
-        return float((self.index[:, 1] * self.index[:, 2]).sum() / 1e6)
 
 
 def open_packs(folder: Path, cache: Path, report: Callable[[str], None] = lambda line: None) -> tuple[Pack, Pack]:
@@ -99,7 +96,7 @@ def load_rgb(path: Path) -> np.ndarray:
             deep = np.asarray(image)
             gray = (deep >> 8 if deep.max() > 255 else deep).clip(0, 255).astype(np.uint8)
             return np.repeat(gray[..., None], 3, axis=2)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*BROKEN, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: not a picture that can be read ({error})") from error
 
 
@@ -109,19 +106,22 @@ def write_pack(paths: list[Path], target: Path) -> None:
     contents = target.with_suffix(".json")  # written last: it is what says that the others are whole
     contents.unlink(missing_ok=True)
     rows, offset = [], 0
-    part = target.with_suffix(".raw.part")
-    with part.open("wb") as file:
-        for picture in _decode(paths):
-            height, width = picture.shape[:2]
-            if min(height, width) < SIDE_MIN:
-                continue
-            rows.append((offset, height, width))
-            file.write(np.ascontiguousarray(picture).data)
-            offset += picture.size
-    part.replace(target.with_suffix(".raw"))
-    np.save(target.with_suffix(".npy"), np.array(rows, np.int64).reshape(-1, 3))
-    part.write_text(json.dumps(_contents(paths)))
-    part.replace(contents)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # another run may be making the same
+    try:
+        with part.open("wb") as file:
+            for picture in _decode(paths):
+                height, width = picture.shape[:2]
+                if min(height, width) < SIDE_MIN:
+                    continue
+                rows.append((offset, height, width))
+                file.write(np.ascontiguousarray(picture).data)
+                offset += picture.size
+        part.replace(target.with_suffix(".raw"))
+        np.save(target.with_suffix(".npy"), np.array(rows, np.int64).reshape(-1, 3))
+        part.write_text(json.dumps(_contents(paths)))
+        part.replace(contents)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_pack(target: Path) -> Pack:

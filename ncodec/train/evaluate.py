@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ncodec.device import transform_dtype
 from ncodec.nets.architecture import QUALITIES
 from ncodec.train.network import Network
 from ncodec.train.noise import LEVELS, to_8_bits
-from ncodec.train.tasks.task import Point
+from ncodec.train.tasks.task import Point, autocast
 
 CROP_SIDE = 256
 SIGMAS = (0.0, 25.0)
@@ -50,6 +51,6 @@ def psnr_per_sample(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def _measure(network: Network, noisy: Tensor, clean: Tensor, quality: int) -> tuple[float, float]:
-    with torch.autocast(noisy.device.type, dtype=torch.bfloat16):
+    with autocast(noisy.device, transform_dtype(noisy.device)):
         estimate, rate = network(noisy, torch.full((len(noisy),), quality, device=noisy.device))
     return rate.mean().item(), psnr_per_sample(estimate, clean).mean().item()

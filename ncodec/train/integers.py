@@ -133,7 +133,7 @@ def _weights(network: Network, path: str) -> tuple[Tensor, Tensor]:
 
 
 def _integers(weight: Tensor, bias: Tensor, reach: Tensor) -> dict[str, Tensor]:
-    """weight, bias and shift: for each output the finest grid on which no sum passes 2^24."""
+    """weight, bias and shift: for each output the finest grid on which float32, or else float64, adds up exactly."""
     if len(reach) != weight.shape[1]:  # depthwise
         reach = reach[:, None]
     shift = torch.full(bias.shape, -1)

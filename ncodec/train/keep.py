@@ -6,13 +6,12 @@ python -m ncodec.train.keep --weights RUN --out models/training/base.safetensors
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import click
 
-from ncodec.errors import NcodecError
 from ncodec.train.checkpoint import load_start, save_weights
+from ncodec.train.commands import one_sentence
 
 
 @click.command()
@@ -20,16 +19,10 @@ from ncodec.train.checkpoint import load_start, save_weights
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 def main(weights: Path, out: Path) -> None:
     """Keep the averaged weights of a run; `--init` takes the file."""
-    try:
+    with one_sentence():
         start = load_start(weights)
         out.parent.mkdir(parents=True, exist_ok=True)
         save_weights(out, dataclasses.replace(start, network={}))
-    except NcodecError as error:
-        click.echo(f"ncodec: error: {error}", err=True)
-        sys.exit(error.exit_status)
-    except OSError as error:
-        click.echo(f"ncodec: error: {out} cannot be written: {error.strerror}", err=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

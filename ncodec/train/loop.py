@@ -37,8 +37,8 @@ Report = Callable[[dict[str, Any]], None]
 class Budget:
     """How long a run is.
 
-    The first of `steps`, `pixels`, `seconds` that is given is the length of the whole run, over which the rates fall,
-    resumed parts included. `until` (seconds since the epoch) ends this part of it.
+    One of `steps`, `pixels`, `seconds` is the length of the whole run, over which the rates fall, resumed parts
+    included. `until` (seconds since the epoch) ends this part of it.
     """
 
     steps: int | None = None
@@ -50,13 +50,16 @@ class Budget:
         """With `until` alone, the whole run is what was trained already plus the time left.
 
         Raises:
-            RequestError: there is no end.
+            RequestError: there is no end, or more than one length.
         """
-        if self.steps is not None or self.pixels is not None or self.seconds is not None:
+        lengths = sum(length is not None for length in (self.steps, self.pixels, self.seconds))
+        if lengths > 1:
+            raise RequestError("say one of steps, pixels and seconds: over it the rates fall")
+        if lengths:
             return self
         if self.until is None:
             raise RequestError("training needs an end: steps, pixels, seconds or a time of day")
-        return Budget(seconds=progress.seconds + max(1.0, self.until - now), until=self.until)
+        return Budget(seconds=progress.seconds + max(1.0, self.until - now))
 
     def share(self, progress: Progress) -> float:
         """0..1: how much of the whole run is over."""
@@ -101,43 +104,37 @@ def train(
     SIGTERM and SIGINT end it after the step at hand, state saved (in the main thread; elsewhere they are the caller's).
 
     Args:
-        recipe: what to train and how.
-        data: folder of pictures.
+        recipe, data: what to train and how, on which folder of pictures.
         out: folder of the run: its state, log.jsonl, curve.svg, weights.safetensors.
         budget: when to end.
-        init: weights to begin from (a run's folder or a file of `checkpoint.save_weights`), of as many blocks or
-            fewer; a run that is there already goes on from its own. Without it the network starts as its task says
-            (the codec as the KLT of the pictures).
+        init: weights to begin from (see `find_start`), of as many blocks or fewer, unless there is a state.
         drop: stages whose blocks in `init` are left out (the recipe's architecture must have none there).
         cache: folder for the decoded pictures; `out`/pictures if None.
         device: "auto", "cpu", "cuda" or "cuda:n".
-        processes: that share the samples of a step, and PyTorch's threads, on a CPU; as many as can if None. More
-            than one begin as Python's `spawn` does: the caller's main module must be safe to import.
+        processes: that share a step on a CPU, as many as can if None. More than one: see `Workers`.
         pieces: write the state in pieces under 16 MB.
         report: gets every line of the log.
 
     Raises:
-        ImageError: the pictures cannot be used.
-        ModelError: the state or `init` cannot be read.
-        RequestError: no end is given, no such device, or the weights are of an architecture that does not fit.
+        NcodecError: pictures, weights, device or budget cannot be used; of the class and with the sentence that fit.
     """
+    budget.resolved(Progress(), time.time())  # what is wrong with it is said before the work
     place = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng([place] if place.type == "cuda" else []), (out / LOG).open("a") as log:
         write = _writer(log, report)
         torch.manual_seed(recipe.loop.seed)
-        pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
         state = load_state(out)
         start = _start(recipe, state, out, init, drop)
-        count = _most_processes(recipe, place) if processes is None else processes
-        with closing(Trainer(recipe, pack, place, start, count)) as trainer:
+        pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
+        crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
+        with closing(Trainer(recipe, pack, place, start, processes or _most_processes(recipe, place))) as trainer:
             if state is not None:
                 trainer.load_state_dict(state)
             budget = budget.resolved(trainer.progress, time.time())
-            crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
             write(_opening(trainer, budget, init))
-            _Loop(trainer, budget, crops, out, pieces, write).run()
-    return Result(budget.share(trainer.progress) >= 1, trainer.progress, out / WEIGHTS)
+            complete = _Loop(trainer, budget, crops, out, pieces, write).run()
+        return Result(complete, trainer.progress, out / WEIGHTS)
 
 
 def _writer(log: TextIO, report: Report) -> Report:
@@ -186,7 +183,8 @@ class _Loop:
         self.evaluated = self.clock if trainer.progress.step else -float("inf")
         self.logged = (trainer.progress.pixels, trainer.progress.seconds)
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """Whether the whole run is over then."""
         loop, progress = self.trainer.recipe.loop, self.trainer.progress
         with stopped_by_signals() as stop:
             while not stop.is_set() and (share := self.budget.share(progress)) < 1 and not self._is_late():
@@ -198,8 +196,10 @@ class _Loop:
                     self._log(share)
                 if time.monotonic() - self.saved > loop.save_s:
                     self._save()
+            complete = self.budget.share(progress) >= 1
             self._save()
             self._evaluate()
+        return complete
 
     def _is_late(self) -> bool:
         return self.budget.until is not None and time.time() >= self.budget.until

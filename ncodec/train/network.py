@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.compat import allow_torchvision_beside_cpu_torch
-from ncodec.nets.architecture import QUALITIES, Architecture
+from ncodec.nets.architecture import Architecture
 from ncodec.nets.layers import SLOPE_CHANNEL, Block, Up
 from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
 
@@ -168,4 +168,4 @@ def trainable_network(arch: Architecture | None = None) -> Network:
     return network
 
 
-__all__ = ["QUALITIES", "Network", "checkerboard", "gaussian_bits", "trainable_network"]
+__all__ = ["Network", "checkerboard", "gaussian_bits", "trainable_network"]

@@ -20,13 +20,12 @@ CAMERA_FACTOR = 0.6
 """Correlated noise of the same strength is worse, and cameras' own processing leaves less of it."""
 
 
-def add_noise(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generator) -> Tensor:
-    """Noisy pictures of the same shape, clipped and rounded to k/255 as files are; gray ones get gray noise."""
-    return noisy_and_sigma(clean, recipe, generator)[0]
-
-
 def noisy_and_sigma(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """As `add_noise`; beside it float32 [B], the standard deviation of white noise on a mid-gray, in [0, 1] units."""
+    """Noisy pictures of the same shape, clipped and rounded to k/255 as files are; gray ones get gray noise.
+
+    Beside them float32 [B], the standard deviation of white noise on a mid-gray, in [0, 1] units. That of camera noise
+    is CAMERA_FACTOR times it: where a network is told sigma, `camera_share` is better 0.
+    """
     uniform = _uniform(6, len(clean), clean, generator)
     noisy_too = uniform[0] >= recipe.clean_share
     sigma = recipe.sigma_max / LEVELS * uniform[1] ** recipe.sigma_power * noisy_too

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from ncodec.errors import ModelError, NcodecError
+from ncodec.errors import ModelError
 from ncodec.nets import dncnn
 from ncodec.train import reference
 from ncodec.train.checkpoint import Start, load_start
+from ncodec.train.commands import one_sentence
 from ncodec.train.manifest import facts, set_denoiser
 from ncodec.train.sizes import DENOISER, REFERENCE, task_of
 from ncodec.train.tasks.registry import TASKS
@@ -34,15 +34,12 @@ def main(weights: Path, out: Path, trained_on: str) -> None:
 
     Beside a manifest.json a denoiser gets its row there: the wheel holds what is named in it.
     """
-    try:
+    with one_sentence():
         start = load_start(weights)
         click.echo(write_opponent(start, out, trained_on))
         manifest = out.with_name("manifest.json")
         if task_of(start.architecture) == DENOISER and manifest.exists():
             set_denoiser(manifest, denoiser_row(out))
-    except NcodecError as error:
-        click.echo(f"ncodec: error: {error}", err=True)
-        sys.exit(error.exit_status)
 
 
 def write_opponent(start: Start, out: Path, trained_on: str) -> Path:

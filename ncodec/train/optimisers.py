@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch.optim import Adam, Optimizer
 
+from ncodec.errors import RequestError
 from ncodec.train.muon import Muon
 from ncodec.train.recipe import OptimiserRecipe
 from ncodec.train.tasks.task import Groups
@@ -14,7 +15,7 @@ class Optimisers:
 
     def __init__(self, groups: Groups, recipe: OptimiserRecipe) -> None:
         self.recipe = recipe
-        with_muon = recipe.muon_rate > 0
+        with_muon = recipe.muon_rate > 0 and len(groups.matrices) > 0
         adam = [
             {"params": groups.rest if with_muon else [*groups.matrices, *groups.rest], "lr": recipe.adam_rate},
             {"params": groups.fast, "lr": recipe.adam_rate * recipe.fast_factor},
@@ -37,6 +38,9 @@ class Optimisers:
         return [optimiser.state_dict() for optimiser in self.all]
 
     def load_state_dict(self, states: list[dict]) -> None:
+        """RequestError if they are of other optimisers."""
+        if len(states) != len(self.all):
+            raise RequestError("the run there was trained by other optimisers (muon_rate is 0 or is not)")
         for optimiser, state in zip(self.all, states, strict=True):
             optimiser.load_state_dict(state)
 

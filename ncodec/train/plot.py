@@ -23,17 +23,16 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def plot_run(folder: Path, target: Path | None = None) -> Path:
+def plot_run(folder: Path) -> Path:
     """Draw the loss over pixels seen, and the rate-distortion points of the first and the last evaluation.
 
     Of a denoiser, which has no rate: the PSNR at every noise level over pixels seen.
 
     Args:
         folder: of the run.
-        target: SVG or PNG to write; `folder`/curve.svg if None.
 
     Returns:
-        The file.
+        The file, curve.svg in it.
 
     Raises:
         ModuleNotFoundError: there is no matplotlib.
@@ -42,7 +41,7 @@ def plot_run(folder: Path, target: Path | None = None) -> Path:
     from matplotlib.figure import Figure  # not pyplot, which changes settings of the whole process
 
     rows = read_log(folder)
-    target = target or folder / "curve.svg"
+    target = folder / "curve.svg"
     figure = Figure(figsize=(12, 4.5))
     left, right = figure.subplots(1, 2)
     steps = [row for row in rows if row["event"] == "train"]

@@ -14,6 +14,7 @@ from ncodec.nets.architecture import HYPER_STRIDE, Architecture
 from ncodec.train.sizes import CODEC, SIZES, Sizes
 
 FOLDER = Path(__file__).parent / "recipes"
+SPELLINGS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Recipe:
                 table = table.get(name) if isinstance(table, dict) else None
             if not equals or not isinstance(table, dict) or last not in table:
                 raise RequestError(f"{assignment!r} is not KEY=VALUE with a key of the recipe")
-            table[last] = text if isinstance(table[last], str) else _number(text, key)
+            table[last] = _parsed(text, table[last], key)
         return Recipe.from_dict(values)
 
 
@@ -167,6 +168,8 @@ def _value(default: Any, value: Any, where: str) -> Any:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RequestError(f"{where} must be a number")
+    if not abs(value) < 2**63:  # nan, infinite, or more than a generator's seed holds
+        raise RequestError(f"{where} must be a number below 2^63")
     if isinstance(default, int) and value != int(value):
         raise RequestError(f"{where} must be a whole number")
     name = where.rpartition(".")[2]
@@ -180,7 +183,14 @@ def _value(default: Any, value: Any, where: str) -> Any:
     return type(default)(value)
 
 
-def _number(text: str, where: str) -> int | float:
+def _parsed(text: str, before: Any, where: str) -> Any:
+    """A value of the kind that stood there."""
+    if isinstance(before, str):
+        return text
+    if isinstance(before, bool):
+        if text not in SPELLINGS:
+            raise RequestError(f"{where}: {text!r} is neither true nor false")
+        return SPELLINGS[text]
     try:
         return int(text) if text.strip().lstrip("-").isdigit() else float(text)
     except ValueError as error:

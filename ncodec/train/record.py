@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ncodec.errors import RequestError
+from ncodec.train.commands import one_sentence
 from ncodec.train.plot import read_log
 from ncodec.train.sizes import CODEC
 
@@ -18,13 +20,16 @@ LINES_AVERAGED = 10
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(runs: tuple[Path, ...]) -> None:
     """Print one row of the training log for every run's folder."""
-    for run in runs:
-        click.echo(row(run.name, read_log(run)))
+    with one_sentence():
+        for run in runs:
+            click.echo(row(run.name, read_log(run)))
 
 
 def row(name: str, lines: list[dict[str, Any]]) -> str:
-    """Markdown of one run: when, on what, from what, rates, minutes, steps, pixels, result."""
+    """Markdown of a run: when, on what, from what, rates, minutes, pixels, result. RequestError if no step is done."""
     starts, steps, evaluations = ([e for e in lines if e["event"] == kind] for kind in ("start", "train", "evaluate"))
+    if not starts or not steps or not evaluations:
+        raise RequestError(f"{name}: its log holds no step yet")
     first, last = starts[0], steps[-1]
     rates = first["recipe"]["optimiser"]
     fresh = "KLT" if first["recipe"].get("task", CODEC) == CODEC else "fresh"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,6 +16,7 @@ import numpy as np
 from ncodec.errors import NcodecError
 from ncodec.noise import Noise, add_noise
 from ncodec.train.checkpoint import Start, load_start
+from ncodec.train.commands import one_sentence
 from ncodec.train.data import Pack, centre_crops, open_packs
 from ncodec.train.export import write_release
 from ncodec.train.manifest import add_model, facts
@@ -38,11 +38,8 @@ CALIBRATION_PICTURES = 28
 @click.option("--license", "license_name", default="MIT", show_default=True, help="Licence of the weights.")
 def main(**options: Any) -> None:
     """Quantise the EMA weights of a run and add them to a folder of models."""
-    try:
+    with one_sentence():
         click.echo(release(**options))
-    except NcodecError as error:
-        click.echo(f"ncodec: error: {error}", err=True)
-        sys.exit(error.exit_status)
 
 
 def release(
@@ -50,8 +47,9 @@ def release(
 ) -> Path:
     """Write a release and its manifest row; returns the weights file. Raises ModelError, ImageError."""
     start = load_start(weights)
-    train, _ = open_packs(data, cache or Path(tempfile.mkdtemp()))
-    path = write_release(ema_network(start), name, calibration(train), models, record_of(start))
+    with tempfile.TemporaryDirectory() as scratch:
+        train, _ = open_packs(data, cache or Path(scratch))
+        path = write_release(ema_network(start), name, calibration(train), models, record_of(start))
     add_model(models / "manifest.json", manifest_row(path, name, start, trained_on, license_name))
     return path
 

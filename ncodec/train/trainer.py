@@ -31,7 +31,7 @@ EMA_STEPS = 4
 
 
 class Trainer:
-    """Steps of one run. Uses torch's global generator (the caller forks and seeds it) and two of its own."""
+    """Steps of one run. Seeds torch's global generator in every step (the caller forks it), and has two of its own."""
 
     def __init__(
         self, recipe: Recipe, pack: Pack, device: torch.device, start: Start | None = None, processes: int = 1
@@ -65,8 +65,9 @@ class Trainer:
             self.progress.lifetime_seconds = start.record.lifetime_seconds
         dtype = transform_dtype(device)
         self.threads = max(1, torch.get_num_threads() // processes)
-        self.workers = Workers(recipe, self.network, dtype, processes - 1, self.threads) if processes > 1 else None
         self.gradients = Gradients(recipe, self.network, accelerated(self.network, device, dtype), dtype)
+        # Last: nothing can fail after it, and what `accelerated` compiles is there for all of them.
+        self.workers = Workers(recipe, self.network, dtype, processes - 1, self.threads) if processes > 1 else None
 
     def step(self, share: float) -> Tensor:
         """Descend once.
@@ -126,7 +127,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values."""
-        state = {
+        return {
             "recipe": self.recipe.to_dict(),
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
@@ -135,11 +136,8 @@ class Trainer:
             "progress": asdict(self.progress),
             "patches": self.source.state_dict(),
             "noise": self.noise.get_state(),
-            "torch": torch.get_rng_state(),
+            "device": self.device.type,
         }
-        if self.device.type == "cuda":
-            state["cuda"] = torch.cuda.get_rng_state(self.device)
-        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The mirror of `state_dict`, for a trainer of the same architecture."""
@@ -149,11 +147,8 @@ class Trainer:
         self.optimisers.load_state_dict(state["optimisers"])
         self.progress = Progress(**state["progress"])
         self.source.load_state_dict(state["patches"])
-        torch.set_rng_state(state["torch"])
-        if ("cuda" in state) == (self.device.type == "cuda"):  # a generator's state does not fit another kind of device
+        if state.get("device", "cpu") == self.device.type:  # a generator's state does not fit another kind of device
             self.noise.set_state(state["noise"])
-            if "cuda" in state:
-                torch.cuda.set_rng_state(state["cuda"], self.device)
 
     def weights(self) -> Start:
         """What another run can start from; the tensors are the live ones."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -17,6 +17,7 @@ from ncodec.errors import NcodecError
 from ncodec.train.accelerate import accelerated, move
 from ncodec.train.gradients import Gradients, Outcome, Part, trained
 from ncodec.train.recipe import Recipe
+from ncodec.train.signals import ignore_signals, signals_wait
 from ncodec.train.tasks.registry import TASKS
 
 Layout = tuple[torch.Size, tuple[int, ...]]
@@ -26,13 +27,14 @@ Packed = tuple[np.ndarray, np.ndarray, np.ndarray, int, float]
 
 
 class WorkerError(NcodecError):
-    """A worker is gone."""
+    """A worker is gone, or cannot be had."""
 
 
 class Workers:
     """`count` processes beside this one, of so many threads, that compute gradients of `network`, on the CPU.
 
-    Its trained parameters move into memory that all processes see.
+    Its trained parameters move into memory that all processes see. They begin as Python's `spawn` does: the main module
+    must be safe to import. WorkerError if they cannot be had.
     """
 
     def __init__(self, recipe: Recipe, network: nn.Module, dtype: torch.dtype, count: int, threads: int) -> None:
@@ -45,17 +47,17 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         self.processes: list[BaseProcess] = []
         self.pipes: list[Connection] = []
-        self.totals: list[Tensor] = []
-        for _ in range(count):
+        self.totals = [_shared(parameters) for _ in range(count)]
+        self._hang_up = weakref.finalize(self, _close, self.pipes)  # whatever happens, no worker waits for ever
+        for total in self.totals:
             mine, theirs = context.Pipe()
-            total = _shared(parameters)
+            self.pipes.append(mine)
             arguments = (theirs, recipe, values, total, self.layouts, dtype, threads)
             process = context.Process(target=_serve, args=arguments, daemon=True)
-            process.start()
+            with signals_wait():
+                process.start()
             theirs.close()
             self.processes.append(process)
-            self.pipes.append(mine)
-            self.totals.append(total)
 
     def __len__(self) -> int:
         return len(self.pipes)
@@ -78,8 +80,7 @@ class Workers:
 
     def close(self) -> None:
         """End the processes, after what they are at."""
-        for pipe in self.pipes:
-            pipe.close()
+        self._hang_up()
         for process in self.processes:
             process.join()
 
@@ -94,7 +95,7 @@ def _serve(
     threads: int,
 ) -> None:
     """A worker's life: until its pipe is closed, by its end or that of the process that began it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the step
+    ignore_signals()  # they may reach the whole group; the first process ends the step, and then this one
     torch.set_num_threads(threads)
     device = torch.device("cpu")
     network = move(TASKS[recipe.task].network(recipe.architecture), device)
@@ -114,6 +115,11 @@ def _serve(
             pipe.send((outcome.samples.numpy(), outcome.skipped))
         except OSError:
             return
+
+
+def _close(pipes: Sequence[Connection]) -> None:
+    for pipe in pipes:
+        pipe.close()
 
 
 @contextmanager
@@ -138,7 +144,13 @@ def _unpacked(clean: np.ndarray, noisy: np.ndarray, sigma: np.ndarray, seed: int
 
 def _shared(parameters: Sequence[Tensor]) -> Tensor:
     """float32 [n], in memory that other processes can see: room for all of them."""
-    return torch.zeros(sum(parameter.numel() for parameter in parameters)).share_memory_()
+    try:
+        return torch.zeros(sum(parameter.numel() for parameter in parameters)).share_memory_()
+    except RuntimeError as error:
+        raise WorkerError(
+            "there is no shared memory for another process (/dev/shm is full, or a container's small one); "
+            "--threads 1 does without"
+        ) from error
 
 
 def _views(flat: Tensor, layouts: Sequence[Layout]) -> list[Tensor]:

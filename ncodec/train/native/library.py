@@ -35,7 +35,7 @@ def load_library() -> ctypes.CDLL:
 
     Raises:
         NativeUnavailable: the processor has no products of bfloat16 numbers (AVX512_BF16), there is no compiler, it
-            failed, or the system grants no tiles.
+            failed, there is no cache folder, or the system grants no tiles.
     """
     has = _processor_flags()
     missing = NEEDED - has
@@ -44,8 +44,12 @@ def load_library() -> ctypes.CDLL:
     flags = FLAGS + (TILE_FLAGS if has >= TILES else ())
     sources = b"".join(path.read_bytes() for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h"))))
     name = f"kernels-{hashlib.sha256(sources + ' '.join(flags).encode()).hexdigest()[:16]}.so"
-    path = _cache_folder() / name
-    if not path.exists():
+    try:
+        path = _cache_folder() / name
+        is_made = path.exists()
+    except (OSError, RuntimeError) as error:  # unreadable, or nobody's
+        raise NativeUnavailable(f"there is no cache folder: {error}") from error
+    if not is_made:
         _compile(path, flags)
     try:
         library = ctypes.CDLL(str(path))

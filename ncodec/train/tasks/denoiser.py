@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ncodec.device import transform_dtype
 from ncodec.nets.dncnn import DnCnn, DnCnnSizes
 from ncodec.train.data import Pack
 from ncodec.train.evaluate import noisy_crops, psnr_per_sample
 from ncodec.train.loss import mse_per_sample
 from ncodec.train.noise import LEVELS
-from ncodec.train.tasks.task import Batch, Forward, Groups, PsnrPoint, Task
+from ncodec.train.tasks.task import Batch, Forward, Groups, PsnrPoint, Task, autocast
 from ncodec.train.wiener import measure_blocks, start_as_wiener
 
 SIGMAS = (15.0, 25.0, 50.0)
@@ -68,7 +69,7 @@ def _psnr_db(network: DnCnn, crops: np.ndarray, sigma: float, device: torch.devi
     told = torch.tensor([sigma / LEVELS], device=device)
     psnr = []
     for x, aim in zip(noisy.split(CROPS_AT_ONCE), clean.split(CROPS_AT_ONCE), strict=True):
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with autocast(device, transform_dtype(device)):
             estimate = network(x.to(device), told.expand(len(x)))
         psnr.append(psnr_per_sample(estimate, aim.to(device)))
     return torch.cat(psnr).mean().item()

@@ -22,13 +22,18 @@ Forward = Callable[..., Any]
 """A network's forward pass, or its compiled twin."""
 
 
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Convolutions in `dtype`; float32 is as without."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one step sees.
 
     Attributes:
         clean, noisy: float32 [B, 3, H, W] in [0, 1].
-        sigma: float32 [B], standard deviation of the noise of a mid-gray, in [0, 1] units.
+        sigma: float32 [B], standard deviation of white noise on a mid-gray, in [0, 1] units (`noisy_and_sigma`).
         random: for further choices.
         dtype: of the convolutions.
     """
@@ -41,7 +46,7 @@ class Batch:
 
     def autocast(self) -> torch.autocast:
         """The context of the forward pass."""
-        return torch.autocast(self.clean.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+        return autocast(self.clean.device, self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""The trainer's noise: as strong, as white or as correlated as the recipe asks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ncodec.train.noise import camera_noise, jpeg_like, linear_noise, noisy_and_sigma
+from ncodec.train.recipe import NoiseRecipe
+
+
+def statistics(recipe: NoiseRecipe, level: float = 0.5, gray: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """(clean, noise) of 400 flat patches."""
+    clean = torch.full((400, 3, 16, 16), round(level * 255) / 255)
+    clean[:, 0] += 0 if gray else 1 / 255
+    return clean, noisy_and_sigma(clean, recipe, torch.Generator().manual_seed(0))[0] - clean
+
+
+def test_white_noise_has_the_strengths_that_the_recipe_asks_for() -> None:
+    recipe = NoiseRecipe(sigma_max=30, sigma_power=1, clean_share=0.2, poisson_share=0, camera_share=0)
+    _, noise = statistics(recipe)
+    sigma = noise.flatten(1).std(1) * 255
+    clean = noise.abs().amax((1, 2, 3)) < 0.5 / 255
+    assert clean.float().mean() == pytest.approx(0.2, abs=0.06)
+    assert sigma.max() < 32
+    assert sigma[~clean].mean() == pytest.approx(15, rel=0.1)
+
+
+def test_noisy_pictures_are_8_bit_levels() -> None:
+    clean, noise = statistics(NoiseRecipe(camera_share=0.5))
+    levels = (clean + noise) * 255
+    assert (levels - levels.round()).abs().max() < 1e-3
+    assert levels.min() >= 0
+    assert levels.max() <= 255
+
+
+def test_poissonian_noise_grows_with_the_light() -> None:
+    recipe = NoiseRecipe(sigma_max=10, poisson_share=1, clean_share=0, camera_share=0)
+    dark, bright = (statistics(recipe, level)[1].std() for level in (0.25, 0.75))
+    assert bright > 1.15 * dark
+
+
+def test_gray_pictures_get_gray_noise() -> None:
+    _, noise = statistics(NoiseRecipe(camera_share=0.5), gray=True)
+    assert torch.equal(noise[:, :1].expand_as(noise), noise)
+
+
+def test_camera_noise_is_correlated_and_as_strong_as_asked() -> None:
+    clean = torch.full((200, 3, 32, 32), 0.5)
+    sigma = torch.full((200, 1, 1, 1), 8 / 255)
+    noise = camera_noise(clean, sigma, torch.Generator().manual_seed(0)) - clean
+    assert noise.std() * 255 == pytest.approx(8, rel=0.15)
+    neighbours = (noise[..., 1:] * noise[..., :-1]).mean() / noise.var()
+    assert neighbours > 0.3
+    colours = (noise[:, 0] * noise[:, 1]).mean((1, 2)) / (noise[:, 0].std((1, 2)) * noise[:, 1].std((1, 2)))
+    assert colours.abs().mean() > 0.05
+
+
+def test_half_of_camera_noise_has_a_coarse_grain() -> None:
+    clean = torch.full((200, 3, 32, 32), 0.5)
+    noise = camera_noise(clean, torch.full((200, 1, 1, 1), 8 / 255), torch.Generator().manual_seed(0)) - clean
+    # Fine noise reaches two pixels to each side: interpolation, then smoothing.
+    far = (noise[..., 4:] * noise[..., :-4]).mean((1, 2, 3)) / noise.var((1, 2, 3))
+    assert 0.2 < (far > 0.06).float().mean() < 0.6
+
+
+def test_linear_noise_is_white_and_strongest_in_the_darks() -> None:
+    sigma = torch.full((200, 1, 1, 1), 8 / 255)
+    generator = torch.Generator().manual_seed(0)
+    dark, middle = (torch.full((200, 3, 32, 32), level) for level in (0.15, 0.5))
+    noise = linear_noise(middle, sigma, generator) - middle
+    assert noise.std() * 255 == pytest.approx(8, rel=0.1)
+    assert ((noise[..., 1:] * noise[..., :-1]).mean() / noise.var()).abs() < 0.03
+    assert (linear_noise(dark, sigma, generator) - dark).std() > 1.2 * noise.std()
+
+
+def test_jpeg_like_changes_little_and_leaves_flat_gray_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    flat = torch.full((4, 3, 32, 32), 0.5)
+    torch.testing.assert_close(jpeg_like(flat, generator), flat, rtol=0, atol=1e-5)
+    rough = torch.rand((4, 3, 32, 32), generator=generator)
+    error = (jpeg_like(rough, generator) - rough).std()
+    assert 0.001 < error < 0.3
