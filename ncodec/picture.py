@@ -1,4 +1,4 @@
-"""Pictures: uint8 arrays with their alpha, ICC profile and EXIF; the only user of Pillow."""
+"""Pictures: uint8 arrays with their alpha, ICC profile and EXIF; Pillow reads and writes them, here and in alpha.py."""
 
 from __future__ import annotations
 
@@ -26,20 +26,14 @@ _DEEP = (
 )
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 """Kinds of files that are read: those of which Pillow tells how many bits a sample has."""
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    struct.error,
-)
+BROKEN = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, AttributeError, RuntimeError, struct.error,
+)  # fmt: skip
+"""What Pillow raises, beside errors of its own, of files that are not what they should be."""
 _TIFF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
 """Description, make, model, resolution and its unit, software, time, artist, copyright (TIFF 6.0)."""
 _GRAY_MODES = {"1", "L", "LA", "La"}
+_SPREAD = {"L;2": 85, "L;4": 17}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +96,17 @@ def from_image(image: Image.Image) -> Picture:
     """Pillow image -> Picture: gray, gray with alpha, RGB, RGBA or palette. Raises ImageError on any other mode."""
     with _broken_files():
         _check_kind(image)
-        image.load()  # some metadata come only now
+        _load(image)
         return _from_pixels(image)
+
+
+def _load(image: Image.Image) -> None:
+    """Pillow spreads a PNG's gray of 2 and 4 bits over 8, but leaves the level that is transparent as it was."""
+    raw = next((tile[3] for tile in getattr(image, "tile", ())), None)
+    spread = _SPREAD.get(raw, 1) if isinstance(raw, str) else 1
+    image.load()  # some metadata come only now
+    if isinstance(image.info.get("transparency"), int):
+        image.info["transparency"] *= spread
 
 
 def _check_kind(image: Image.Image) -> None:
@@ -200,7 +203,7 @@ def _broken_files() -> Iterator[None]:
         raise ImageError("it is not a picture of a kind that ncodec reads (PNG is best)") from err
     except Image.DecompressionBombError as err:
         raise ImageError(f"the picture is over the limit of {MAX_PIXELS} pixels") from err
-    except _BROKEN as err:
+    except BROKEN as err:
         raise ImageError(f"the picture is damaged or cut short ({err})") from err
 
 
@@ -232,7 +235,8 @@ def _check_depth(image: Image.Image) -> None:
         raise ImageError(f"it {_DEEP} (Pillow mode {image.mode})")
     for tile in getattr(image, "tile", ()):
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        deep_raw = any(isinstance(value, str) and ";16" in value for value in arguments)
+        # BGR;16 are the 5 + 6 + 5 bits of a pixel
+        deep_raw = any(isinstance(value, str) and ";16" in value and value != "BGR;16" for value in arguments)
         deep_pnm = image.format == "PPM" and any(isinstance(value, int) and value > 255 for value in arguments)
         if deep_raw or deep_pnm:
             raise ImageError(f"it {_DEEP}")

@@ -25,10 +25,13 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, *after: tuple[bytes, bytes]) -> bytes:
+def png(
+    width: int, height: int, depth: int, colour: int, rows: bytes, *after: tuple[bytes, bytes], transparent: bytes = b""
+) -> bytes:
     """A PNG by hand; `after` are chunks behind the pixels."""
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), *after, (b"IEND", b"")]
+    before = [(b"tRNS", transparent)] if transparent else []
+    chunks = [(b"IHDR", head), *before, (b"IDAT", zlib.compress(rows)), *after, (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
 
 
@@ -125,6 +128,25 @@ def test_a_gray_palette_with_a_profile_stays_rgb(profile: bytes, channels: int):
     out = io.BytesIO()
     image.save(out, "PNG", icc_profile=profile or None)
     assert picture.load(out.getvalue()).pixels.shape == (4, 4, channels)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparent_level_of_a_gray_png_is_that_of_its_depth(depth: int):
+    """One pixel a byte of 0 and one of 1 in the first row, whose level 1 is transparent."""
+    row = b"\0\1" if depth == 8 else bytes([1 << (8 - 2 * depth)])
+    data = png(2, 1, depth, 0, b"\0" + row, transparent=b"\0\1")
+    image = Image.open(io.BytesIO(data))
+    for read in (picture.load(data), picture.from_image(image), picture.from_image(image)):
+        assert read.alpha is not None
+        assert read.alpha.tolist() == [[255, 0]]
+        assert read.pixels[:, :, 0].tolist() == [[0, 255 // (2**depth - 1)]]
+
+
+def test_a_bmp_of_16_bits_a_pixel_is_not_deep():
+    head = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0) + struct.pack("<III", 0xF800, 0x7E0, 0x1F)
+    data = b"BM" + struct.pack("<IHHI", 14 + len(head) + 4, 0, 0, 14 + len(head)) + head
+    read = picture.load(data + struct.pack("<HH", 0xF800, 0x07E0))
+    assert read.pixels.tolist() == [[[255, 0, 0], [0, 255, 0]]]
 
 
 @given(st.sampled_from(picture.FORMATS), st.integers(0, 10_000), st.integers(1, 255), st.integers(0, 3))
