@@ -25,7 +25,7 @@ HOME = {
     "click": {"cli"},
     "torch": {"compat", "device", "nets", "weights", "base", "refine", "codec", "api", "cli"},
 }
-LIMIT_LINES = 260
+LIMIT_LINES = 250
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -3,7 +3,7 @@
     python tests/fuzz/fuzz_parse.py -max_total_time=3600 tests/fuzz/corpus
 
 The first byte of an input picks the target. Any exception but a FormatError is a finding: save the input in
-tests/corrupt/ (container) and mend the parser. The corpus is kept; tests/test_fuzz.py runs all of it every time.
+tests/fuzz/corpus and mend the parser. The corpus is kept; tests/test_fuzz.py runs all of it every time.
 """
 
 from __future__ import annotations
