@@ -89,7 +89,7 @@ class Models:
 
     def __init__(self, device: torch.device, dtype: torch.dtype, extra: tuple[Path, ...] = ()) -> None:
         for path in extra:
-            if not path.is_file():
+            if not _is_file(path):
                 raise ModelError(f"there is no weights file {path}")
         self._device, self._dtype, self._extra = device, dtype, extra
         self._loaded: dict[bytes, Model] = {}
@@ -100,7 +100,7 @@ class Models:
         if rows:
             return self.by_id(rows[-1].id)
         path = Path(name)
-        if path.is_file():
+        if _is_file(path):
             return self._keep(_read(path))
         names = ", ".join(sorted({row.name for row in releases() if row.kind == "base"}))
         raise ModelError(f"there is no model {name}: say {names}, or the path of a weights file")
@@ -132,6 +132,14 @@ class Models:
 class _File:
     id: bytes
     load: Callable[[torch.device, torch.dtype], Model]
+
+
+def _is_file(path: Path) -> bool:
+    """Raises ModelError if nobody can say: a folder that may not be searched, a name that is too long."""
+    try:
+        return path.is_file()
+    except OSError as err:
+        raise ModelError(f"the weights {path} cannot be read: {err.strerror}") from err
 
 
 def _read(path: Path, sha256: str | None = None) -> _File:

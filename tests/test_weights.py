@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load, save
 
 from conftest import TINY
+from ncodec.cli.compute import Networks
 from ncodec.errors import ModelError, RequestError
 from ncodec.nets.dncnn import DnCnnSizes, load_dncnn
 from ncodec.nets.model import model_from_tensors
@@ -82,6 +83,24 @@ def test_what_is_no_weights_file_is_one_error(tmp_path: Path):
         Models(CPU, torch.float32).by_name(str(path))
     with pytest.raises(ModelError, match="no model nothing: say base"):
         Models(CPU, torch.float32).by_name("nothing")
+
+
+def test_a_name_that_no_file_can_have_is_a_model_error():
+    name = "y" * 300
+    with pytest.raises(ModelError, match=r"weights y+ cannot be read: File name too long"):
+        Models(CPU, torch.float32).by_name(name)
+    with pytest.raises(ModelError, match=r"weights y+ cannot be read: File name too long"):
+        Models(CPU, torch.float32, (Path(name),))
+
+
+def test_a_batch_has_one_model(parts: tuple, tmp_path: Path):
+    """Also if its file is replaced meanwhile."""
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(save(parts[1], parts[0]))
+    networks = Networks("cpu", None)
+    model = networks.model(str(path))
+    path.write_bytes(b"another")
+    assert networks.model(str(path)) is model
 
 
 def test_a_damaged_release_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -30,6 +30,7 @@ class Networks:
 
     def __init__(self, device: str, threads: int | None, extra: tuple[str, ...] = ()) -> None:
         self._device, self._threads, self._extra = device, threads, tuple(map(Path, extra))
+        self._named: dict[str, Model] = {}
 
     @cached_property
     def models(self) -> Models:
@@ -57,9 +58,11 @@ class Networks:
             raise SetupError from err
 
     def model(self, name: str) -> Model:
-        """The model of this name or path. Raises SetupError."""
+        """The model of this name or path, the same for a whole batch. Raises SetupError."""
         models = self.models
         try:
-            return models.by_name(name)
+            if name not in self._named:
+                self._named[name] = models.by_name(name)
+            return self._named[name]
         except NcodecError as err:
             raise SetupError from err
