@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,14 +60,23 @@ def check_target(target: str, *, force: bool, makes_folder: bool) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     if path.is_file() and not force:
         raise OutputError(target, _EXISTS)
-    folder = path.parent
-    if makes_folder and not folder.exists():
-        return
+    if path.is_symlink():
+        with suppress(FileNotFoundError):  # a link to nothing makes that file, links in a circle make none
+            path.stat()
+    if path.is_file() or not path.exists():  # a device is written to where it is
+        _check_folder(path, makes_folder)
+
+
+def _check_folder(path: Path, makes_folder: bool) -> None:
+    """Of a file that will be written, or of the links that lead to it: it must take new files, or new folders."""
+    folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    while makes_folder and not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
     if not folder.is_dir():
         code = errno.ENOTDIR if any(parent.is_file() for parent in path.parents) else errno.ENOENT
         raise OSError(code, os.strerror(code), str(folder))
-    if not path.exists() and not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def write(target: str, data: bytes, *, force: bool, makes_folder: bool = False) -> None:

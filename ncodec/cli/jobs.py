@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ PICTURES = frozenset(
 )
 """Suffixes of the files that are taken from a folder; a file that is named itself may have any."""
 NCD = frozenset({".ncd"})
+FILES = PICTURES | NCD
+"""Suffixes of what is no name for a new folder; with a slash behind it, it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Job:
 
     Attributes:
         source: the input.
-        target: the output; empty if nothing is written.
+        target: the output; empty if nothing is written, or if the input is a folder where nothing is to be read.
         makes_folder: the folders above the output are made.
         problem: why nothing can be done, or None.
     """
@@ -69,12 +72,12 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
         kind: of the command.
 
     Raises:
-        click.UsageError: inputs and output contradict each other, or something would be overwritten.
+        click.UsageError: inputs and output contradict each other.
     """
     names = [_plain(name) for name in inputs]
     output = None if output is None else _plain(output)
     found, bad = _find(names, kind.reads)
-    single = len(names) == 1 and not Path(names[0]).is_dir()
+    single = len(names) == 1 and not _is(Path.is_dir, names[0])
     if output == STREAM or (output is None and STREAM in names):
         if not single:
             raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
@@ -88,8 +91,9 @@ def _with_targets(found: list[tuple[str, Path]], output: str | None, kind: Kind,
         _check_suffix(output, kind)
         jobs = [Job(found[0][0], output)]
     else:
-        if output is not None and not _is_folder(output) and (Path(output).exists() or _suffix(output) == kind.suffix):
-            raise click.UsageError(f"{shown(output)} is a file: several inputs, and those of a folder, need a folder")
+        if output is not None and not _is_folder(output) and (_suffix(output) in FILES or _is(Path.exists, output)):
+            why = "is a file's name: several inputs, and those of a folder, need a folder"
+            raise click.UsageError(f"{shown(output)} {why}")
         jobs = [_into(output, source, place, kind) for source, place in found]
     return _checked(jobs)
 
@@ -116,7 +120,15 @@ def _plain(name: str) -> str:
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+    return output.endswith(("/", os.sep)) or _is(Path.is_dir, output)
+
+
+def _is(test: Callable[[Path], bool], name: str) -> bool:
+    """What the system lets nobody know is not so; why it does not is told when that file's turn comes."""
+    try:
+        return test(Path(name))
+    except OSError:
+        return False
 
 
 def _find(names: list[str], suffixes: frozenset[str]) -> tuple[list[tuple[str, Path]], list[Job]]:
@@ -133,7 +145,7 @@ def _find(names: list[str], suffixes: frozenset[str]) -> tuple[list[tuple[str, P
     found: list[tuple[str, Path]] = []
     bad: list[Job] = []
     for name in names:
-        if Path(name).is_dir():
+        if _is(Path.is_dir, name):
             found += _search(Path(name), suffixes, bad)
         else:
             found.append((name, Path(Path(name).name)))
@@ -171,34 +183,35 @@ def _suffix(output: str) -> str:
 def _check_suffix(output: str, kind: Kind) -> None:
     suffix = _suffix(output)
     other = suffix != kind.suffix and (kind.suffix == ".png" or suffix in PICTURES)
-    if suffix and other and not (Path(output).exists() and not Path(output).is_file()):
+    if suffix and other and (_is(Path.is_file, output) or not _is(Path.exists, output)):
         raise click.UsageError(f"{shown(output)}: only {kind.suffix} files can be written here, not {suffix}")
 
 
 def _checked(jobs: list[Job]) -> list[Job]:
-    """The jobs, each once; of those that would write one file none is done, since nobody knows which one was meant."""
+    """The jobs, each once; those that would replace an input, or write one file, get a problem."""
     jobs = list(dict.fromkeys(jobs))
     sources = {_identity(job.source) for job in jobs} - {None}
     writers: dict[str, list[str]] = {}
     for job in jobs:
-        if _identity(job.target) in sources:
-            raise click.UsageError(f"{shown(job.target)} is an input: it will not be replaced; say -o")
         writers.setdefault(os.path.realpath(job.target), []).append(job.source)
-    return [_alone(job, writers[os.path.realpath(job.target)]) for job in jobs]
+    return [_safe(job, sources, writers[os.path.realpath(job.target)]) for job in jobs]
 
 
-def _alone(job: Job, writers: list[str]) -> Job:
-    """The job, with a problem if others write the same file."""
+def _safe(job: Job, sources: set[tuple[int, int] | None], writers: list[str]) -> Job:
+    """The job, with a problem if its output is an input, or that of others: nobody knows which one was meant."""
     other = next((name for name in writers if name != job.source), None)
-    if other is None:
+    if _identity(job.target) in sources:
+        why = f"it would replace {shown(job.target)}, which is an input: say another -o"
+    elif other is not None:
+        why = f"{shown(other)} would write {shown(job.target)}, too: say -o FILE for one of them"
+    else:
         return job
-    why = f"{shown(other)} would write {shown(job.target)}, too: say -o FILE for one of them"
     return replace(job, problem=RequestError(why))
 
 
 def _identity(path: str) -> tuple[int, int] | None:
     """What a regular file is, whatever its names; None if there is no such file."""
-    if not Path(path).is_file():
+    if not _is(Path.is_file, path):
         return None
     found = Path(path).stat()
     return found.st_dev, found.st_ino

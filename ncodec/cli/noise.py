@@ -48,7 +48,8 @@ def noise(
 
     parse_noise(spelling)  # a wrong one is the command line's fault, not the first picture's
     jobs = plan(inputs, output, _KIND)
-    seeds = {job: seed + k for k, job in enumerate(jobs)}
+    pictures = (job for job in jobs if job.target)  # the others are folders with nothing to read
+    seeds = {job: seed + k for k, job in enumerate(pictures)}
 
     def work(job: Job, watch: Watch) -> Product:
         return _add_noise(job, spelling, seeds[job])
@@ -61,11 +62,10 @@ def _add_noise(job: Job, spelling: str, seed: int) -> Product:
     from ncodec.noise import add_noise, parse_noise
     from ncodec.picture import load, save_png
 
-    begin = time.perf_counter()
     model = parse_noise(spelling)
     clean = load(read(job.source))
+    begin = time.perf_counter()
     noisy = replace(clean, pixels=add_noise(clean.pixels, model, seed))
-    data = save_png(noisy)
     time_s = time.perf_counter() - begin
     record = {
         "width": noisy.width,
@@ -79,4 +79,4 @@ def _add_noise(job: Job, spelling: str, seed: int) -> Product:
         "time_s": round(time_s, 3),
     }
     what = f"noise of sigma {model.sigma_8bit:.1f} at mid gray, seed {seed}"
-    return Product(data, report.picture(job.target, noisy, what, time_s), record)
+    return Product(save_png(noisy), report.picture(job.target, noisy, what, time_s), record)
