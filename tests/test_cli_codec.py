@@ -176,6 +176,16 @@ def test_damaged_enhancement_layer_stops_only_plain_decodes(encoded: Path, weigh
     assert not Path("plain.png").exists()
 
 
+def test_damaged_exif_stops_only_who_wants_it(encoded: Path, weights: Path, capfd: Output) -> None:
+    box = parse(encoded.read_bytes())
+    encoded.write_bytes(dump(replace(box, sections=(*box.sections, Section(Tag.EXIF, b"damaged", 0)))))
+    decode = ["decode", "in.ncd", "-o", "out.png", "--model", str(weights)]
+    assert main(decode) == 4
+    assert "--no-metadata decodes the picture" in capfd.readouterr().err
+    assert main([*decode, "--no-metadata"]) == 0
+    assert np.array_equal(pixels("out.png"), ncodec.decode(encoded.read_bytes(), models=(weights,)))
+
+
 def test_drift_has_its_own_status(encoded: Path, weights: Path, capfd: Output) -> None:
     """Other symbols than the encoder claims to have coded, in a file without damage."""
     box = parse(encoded.read_bytes())

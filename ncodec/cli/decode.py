@@ -27,6 +27,14 @@ _KIND = Kind(reads=NCD, ending=".png")
 )
 @click.option("--grain", is_flag=True, help="Denoised, with synthetic noise like the input's: not a reconstruction.")
 @click.option("--head", metavar="NAME", help="Another synthesis of the denoised picture.")
+@click.option(
+    "--no-metadata",
+    "metadata",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="Leave out the colour profile and EXIF, also where they are damaged.",
+)
 @click.option("--model", "extra", multiple=True, metavar="PATH", help="Weights file of your own; may be repeated.")
 @options.compute
 @options.manners
@@ -36,6 +44,7 @@ def decode(
     denoise: float | None,
     grain: bool,
     head: str | None,
+    metadata: bool,
     extra: tuple[str, ...],
     device: str,
     threads: int | None,
@@ -55,15 +64,15 @@ def decode(
     networks = Networks(device, threads, extra)
 
     def work(job: Job, watch: Watch) -> Product:
-        return _decode(job, networks, strength, grain)
+        return _decode(job, networks, strength, grain, metadata)
 
     run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
 
 
-def _decode(job: Job, networks: Networks, strength: float, grain: bool) -> Product:
+def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata: bool) -> Product:
     from ncodec.cli import report
     from ncodec.cli.files import read
-    from ncodec.container import parse
+    from ncodec.container import Tag, parse
     from ncodec.info import describe
     from ncodec.picture import save_png
 
@@ -72,8 +81,10 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool) -> Produ
     models = networks.models
     from ncodec import codec  # with torch: after what can fail without
 
+    if strength == 1 or box.has(Tag.ENHANCEMENT):  # otherwise it is refused, whether the model is here or not
+        models.by_id(box.header.model)  # now, so that its loading does not count
     begin = time.perf_counter()
-    picture = codec.decode(box, models, strength, grain)
+    picture = codec.decode(box, models, strength, grain, metadata)
     time_s = time.perf_counter() - begin
     record = {
         "width": picture.width,

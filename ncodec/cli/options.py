@@ -83,7 +83,12 @@ class OptionalStrength(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Rewrite `--denoise` to `--denoise=STRENGTH`."""
-        return super().parse_args(ctx, with_strength(args))
+        try:
+            args = with_strength(args)
+        except click.UsageError as err:
+            err.ctx = ctx  # whose help is meant
+            raise
+        return super().parse_args(ctx, args)
 
 
 def with_strength(args: list[str]) -> list[str]:
