@@ -35,7 +35,7 @@ from reference.params import read_params
 from reference.weights import Weights, read_weights
 
 HERE = Path(__file__).parent
-GOLDEN = sorted((HERE / "conformance" / "v1").glob("*.ncd"))
+GOLDEN = sorted((HERE / "conformance" / "v1").glob("*/*.ncd"))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def check_same(data: bytes, release: Release) -> Decoded:
     return mine
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_conformance_files_decode_alike(golden: Callable[[Path], tuple[Release, bytes]], path: Path):
     release, data = golden(path)
     check_same(data, release)

@@ -2,8 +2,8 @@
 
     python tests/conformance/make.py
 
-A file in v1/ MUST decode to the symbols and, within bounds, to the pixels of v1/expected.json from now on. Once a
-version of ncodec is out, its files are never written again: files of later models get a folder of their own.
+They go into v1/ and the first digits of the model's id. A file there MUST decode to the symbols and, within bounds, to
+the pixels of the expected.json beside it from now on: the folders of older models stay as they are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ncodec.weights import Models
 from pictures import scene
 from reference.ans import slices
 
-FOLDER = Path(__file__).parent / "v1"
+FOLDERS = Path(__file__).parent / "v1"
 STRENGTHS = {"denoised": 1.0, "half": 0.5, "plain": 0.0}
 
 
@@ -85,16 +85,16 @@ def sha256(*arrays: np.ndarray | bytes) -> str:
     return hashlib.sha256(b"".join(a if isinstance(a, bytes) else a.tobytes() for a in arrays)).hexdigest()
 
 
-def write(name: str, box: Container, models: Models) -> dict[str, object]:
+def write(folder: Path, name: str, box: Container, models: Models) -> dict[str, object]:
     """One file and its pictures -> what shall be expected of it."""
     data = dump(box)
-    (FOLDER / f"{name}.ncd").write_bytes(data)
+    (folder / f"{name}.ncd").write_bytes(data)
     box, model = parse(data), models.by_id(box.header.model)
     strengths = STRENGTHS if box.has(Tag.ENHANCEMENT) else {"denoised": 1.0}
     for label, strength in strengths.items():
         picture = codec.decode(box, models, strength)
         pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2] == 1 else picture.pixels
-        Image.fromarray(pixels).save(FOLDER / f"{name}.{label}.png", optimize=True)
+        Image.fromarray(pixels).save(folder / f"{name}.{label}.png", optimize=True)
     expected = {"latents": sha256(latents(box, model)), "enhancement": sha256(*enhancement_symbols(box, model))}
     extras = {"alpha": picture.alpha, "icc": picture.icc, "exif": picture.exif}
     expected |= {key: None if extra is None else sha256(extra) for key, extra in extras.items()}
@@ -102,15 +102,17 @@ def write(name: str, box: Container, models: Models) -> dict[str, object]:
 
 
 def main() -> None:
-    """All files anew."""
+    """All files of the current model anew."""
     models = Models(torch.device("cpu"), torch.float32)
     model = models.by_name("base")
-    FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.iterdir():
+    folder = FOLDERS / model.id.hex()[:8]
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
         old.unlink()
-    files = {name: write(name, codec.encode(*args[:1], model, *args[1:]), models) for name, args in pictures().items()}
+    boxes = {name: codec.encode(*args[:1], model, *args[1:]) for name, args in pictures().items()}
+    files = {name: write(folder, name, box, models) for name, box in boxes.items()}
     expected = {"model": model.id.hex(), "files": files}
-    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=2) + "\n", encoding="utf-8")
+    (folder / "expected.json").write_text(json.dumps(expected, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
