@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from ncodec.errors import RequestError
 from ncodec.train.recipe import FOLDER, Recipe, load_recipe
+from ncodec.weights import models_folder
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
@@ -15,6 +17,13 @@ def test_shipped_recipes_are_read(path: Path) -> None:
     recipe = load_recipe(path.stem)
     assert recipe.name == path.stem
     assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+def test_the_base_recipe_goes_on_from_the_base_model() -> None:
+    """`ncodec train --init base` without more: blocks may be added to a network, not taken away."""
+    manifest = json.loads((models_folder() / "manifest.json").read_text(encoding="utf-8"))
+    shipped = [row for row in manifest["models"] if row["name"] == "base"][-1]
+    assert load_recipe("base").architecture.to_dict() == shipped["architecture"]
 
 
 @pytest.mark.parametrize(
