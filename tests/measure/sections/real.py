@@ -14,23 +14,26 @@ def section(about: Row, rows: list[Row]) -> str:
         "PSNR against the mean of many shots of the same scene, for each picture, then averaged. ncodec's rates are "
         "those of real files without enhancement layer.\n"
         + (
-            f"*DnCNN* is blind, its weights {dncnn['file']} ({dncnn['sha256']}); it compresses nothing.\n"
+            f"*DnCNN* is blind, its weights {dncnn['file']} ({dncnn['sha256']}); it compresses nothing. On real noise "
+            "it matters which they are: those of [benchmarks.md](benchmarks.md#real-noise) stand there under "
+            "Circumstances.\n"
             if dncnn
             else ""
         )
     ]
     for name in values_of(rows, "set"):
         some = [row for row in rows if row["set"] == name]
-        parts += [f"### {SETS.get(name, name)}, {plural(len(values_of(some, 'picture')), 'pair')}\n", _set(some)]
+        parts += [f"### {SETS.get(name, name)}, {plural(len(values_of(some, 'picture')), 'pair')}\n", _set(some, dncnn)]
     return "\n".join(parts)
 
 
-def _set(rows: list[Row]) -> str:
+def _set(rows: list[Row], weights: Row | None) -> str:
     ours = [row for row in rows if row["method"] == "ncodec"]
     dncnn = {row["picture"]: row["psnr_db"] for row in rows if row["method"] == "dncnn"}
     lines = [["the noisy input", "", number(mean(ours, "noisy_psnr_db")), "", ""]]
-    if dncnn:
-        lines.append(["blind DnCNN", "", number(sum(dncnn.values()) / len(dncnn)), "", ""])
+    if dncnn and weights:
+        psnr = number(sum(dncnn.values()) / len(dncnn))
+        lines.append([f"blind DnCNN, {weights['file']}", "", psnr, "", ""])
     for quality in values_of(ours, "quality"):
         some = [row for row in ours if row["quality"] == quality]
         better = sum(row["psnr_db"] > row["noisy_psnr_db"] for row in some)
