@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from cli_tools import save_scene
+from ncodec.bench.results import read_results
 from ncodec.bench.row import Circumstances, Row
 from ncodec.nets.dncnn import DnCnn, DnCnnSizes
 from ncodec.train.reference import ReferenceNetwork
@@ -25,6 +26,8 @@ ROW = Row(
     psnr_denoised_clean_db=30.0, ssim=0.9, ms_ssim=0.95, encode_s=0.25, decode_s=0.5, repeats=3, memory_peak_mib=7.0,
     kmac_per_pixel=60.0,
 )  # fmt: skip
+QUICK = ("--repeats", "1", "--threads", "1", "--dtype", "float32", "--quiet")
+"""Options of `ncodec bench`."""
 
 
 def row(**changes: object) -> Row:
@@ -61,3 +64,14 @@ def save_references(folder: Path) -> Path:
         }
         save_file(state, folder / f"{name}.safetensors", metadata)
     return folder
+
+
+def small_weights(folder: Path) -> tuple[str, ...]:
+    """The options of `ncodec bench` that name small networks, which are written there."""
+    dncnn, references = save_dncnn(folder / "dncnn"), save_references(folder / "references")
+    return "--dncnn-weights", str(dncnn), "--references", str(references)
+
+
+def rows_in(folder: Path) -> dict[tuple[str, str, str], Row]:
+    """Of the result file in a folder, by picture, method and setting."""
+    return {(row.picture, row.method, row.setting): row for row in read_results(folder / "results.jsonl").rows}

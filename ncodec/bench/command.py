@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +23,7 @@ from ncodec.bench.results import ResultFile, Results
 from ncodec.bench.row import ID_DIGITS
 from ncodec.bench.run import Comparison, Plan, Watcher, settings_of
 from ncodec.bench.selection import Selection, select
+from ncodec.bench.summary import Picture
 from ncodec.bench.table import tables
 from ncodec.bench.viewer import Viewer
 from ncodec.device import choose_device, transform_dtype
@@ -135,8 +136,9 @@ class Bench:
         with ResultFile(wishes.out / RESULTS) as file:
             file.begin(self._circumstances)
             viewer = Viewer(wishes.out / PICTURES, shown)
-            Comparison(self._kit, self._clock, self._lpips, file, viewer, watcher).run(self._plan)
-            self._selection = self._of_plan(Results(file.circumstances, tuple(file.rows)))
+            comparison = Comparison(self._kit, self._clock, self._lpips, file, viewer, watcher)
+            comparison.run(self._plan)
+            self._selection = self._of_plan(Results(file.circumstances, tuple(file.rows)), comparison.pictures)
 
     def tables(self, console: Console) -> Iterable[Table]:
         """What was measured, of the methods, settings and pictures of this run; after `run`."""
@@ -196,11 +198,15 @@ class Bench:
         self.failures |= alone
         return found
 
-    def _of_plan(self, results: Results) -> Selection:
-        """What holds now, of the methods, settings and pictures of this run."""
+    def _of_plan(self, results: Results, pictures: Collection[Picture]) -> Selection:
+        """What holds now, of the methods, settings and pictures of this run.
+
+        A picture that has come between the others moves the noise of all after it: rows of the old noise do not count.
+        """
         wanted = {(method.name, setting) for method, settings in self._plan.methods for setting in settings}
-        pictures = {source.name for source in self._plan.sources}
-        mine = [row for row in results.rows if row.picture in pictures and (row.method, row.setting) in wanted]
+        mine = [
+            row for row in results.rows if (row.picture, row.pixels) in pictures and (row.method, row.setting) in wanted
+        ]
         return select(Results(results.circumstances, tuple(mine)), self._circumstances)
 
 

@@ -17,9 +17,10 @@ from ncodec.bench.pictures import Pair, Source, read_pair
 from ncodec.bench.results import ResultFile
 from ncodec.bench.row import Row
 from ncodec.bench.session import Outcome, Session, shared_chains
+from ncodec.bench.summary import Picture
 from ncodec.bench.viewer import Outputs, Viewer
 from ncodec.container import QUALITIES
-from ncodec.errors import NcodecError
+from ncodec.errors import ImageError, NcodecError
 from ncodec.noise import Noise
 
 Distance = Callable[[np.ndarray, np.ndarray], float | None]
@@ -81,6 +82,9 @@ class Comparison:
         file: where rows go.
         viewer: that writes pictures to look at.
         watcher: is told how it goes.
+
+    Attributes:
+        pictures: that were read, each with the digest of its pixels: under its name a file may hold rows of others.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Comparison:
     ) -> None:
         self._kit, self._clock, self._lpips = kit, clock, lpips
         self._file, self._viewer, self._watcher = file, viewer, watcher
+        self.pictures: set[Picture] = set()
 
     def run(self, plan: Plan) -> None:
         """All pictures, past those that cannot be read."""
@@ -97,6 +102,7 @@ class Comparison:
             except Exception as err:
                 self._watcher.fail(str(source.path), err)
                 continue
+            self.pictures.add((source.name, pair.crc))
             new = self._picture(plan, source, pair)
             self._watcher.say(f"{source.name}: {new} new rows")
 
@@ -114,7 +120,7 @@ class Comparison:
         fresh: dict[str, np.ndarray] = {}
         new = 0
         height, width = pair.clean.shape[:2]
-        for setting in settings:
+        for place, setting in enumerate(settings):
             wanted = Row(plan.circumstances, source.name, pair.crc, width, height, method.name, setting)
             known = self._file.find(wanted)
             try:
@@ -128,6 +134,11 @@ class Comparison:
                 rows[setting] = known
             except (NcodecError, MemoryError, RuntimeError) as err:  # torch's lack of memory is a RuntimeError
                 self._watcher.fail(f"{source.name}, {method.name} {setting}", err)
+            except ValueError as err:  # a library does not take such a picture, BM3D none with a side below 8
+                self._watcher.fail(f"{source.name}, {method.name}", ImageError(f"left out: {err}"))
+                for left in settings[place:]:
+                    self._watcher.tick(f"{source.name} {method.name} {left}")
+                break
             self._watcher.tick(f"{source.name} {method.name} {setting}")
         outputs = Outputs(fresh, lambda setting: session.outcome(method, setting).pixels)
         self._viewer.show(source, method, rows, outputs)

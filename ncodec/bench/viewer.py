@@ -16,12 +16,13 @@ from ncodec.picture import Picture, save_png
 
 RATE_BPP = 0.5
 NOISY, CLEAN = "noisy", "clean"
+DIGITS = "?" * ID_DIGITS
 
 
 class Viewer:
-    """Writes `FOLDER/<stem>/<method>-<setting>-<circumstances>.png`, `noisy.png` and `clean.png`.
+    """Writes `FOLDER/<picture>/<method>-<setting>-<circumstances>-<pixels>.png`, `noisy.png` and `clean.png`.
 
-    The circumstances are those of the row: a picture of another noise or model is not taken for it.
+    Circumstances and pixels are those of the row: a picture of another noise or model is not taken for it.
 
     Args:
         folder: made when the first picture is written.
@@ -53,16 +54,16 @@ class Viewer:
         if not self.wants(source) or not rows or method.name == NOISY:
             return
         setting = nearest(rows)
-        path = self._file(source, f"{method.name}-{setting}-{rows[setting].circumstances}")
+        path = self._file(source, shot_name(rows[setting]))
         if path.exists():
             return
         for other in rows:  # of an earlier run
-            for old in path.parent.glob(f"{method.name}-{other}-{'?' * ID_DIGITS}.png"):
+            for old in path.parent.glob(f"{method.name}-{other}-{DIGITS}-{DIGITS}.png"):
                 old.unlink()
         self._write(path, outputs.of(setting))
 
     def _file(self, source: Source, name: str) -> Path:
-        return self._folder / PurePosixPath(source.name).with_suffix("") / f"{name}.png"
+        return self._folder / PurePosixPath(source.name) / f"{name}.png"
 
     @staticmethod
     def _write(path: Path, pixels: np.ndarray) -> None:
@@ -87,6 +88,11 @@ class Outputs:
     def of(self, setting: str) -> np.ndarray:
         """uint8 [H, W, C]."""
         return self.fresh[setting] if setting in self.fresh else self.make(setting)
+
+
+def shot_name(row: Row) -> str:
+    """Of the file that holds what came out for a row, without suffix."""
+    return f"{row.method}-{row.setting}-{row.circumstances}-{row.pixels}"
 
 
 def nearest(rows: Mapping[str, Row]) -> str:

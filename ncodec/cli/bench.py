@@ -130,7 +130,7 @@ def bench(folder: Path, threads: int | None, quiet: bool, **wishes: Any) -> None
     goes on with an interrupted run, and parts may be measured one after the other (--methods). What needs a package or
     weights that are not here is left out; `pip install 'ncodec[bench]'` has the packages.
     """
-    paths = files_in(str(folder), PICTURES)
+    paths = _outside(files_in(str(folder), PICTURES), wishes["out"])
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     import torch
 
@@ -142,6 +142,15 @@ def bench(folder: Path, threads: int | None, quiet: bool, **wishes: Any) -> None
         wishes[name] = wishes[name] or models_folder() / inside
     command = _command()
     _run(command.Bench(command.Wishes(folder=folder, paths=paths, **wishes)), wishes["out"], quiet)
+
+
+def _outside(paths: tuple[Path, ...], out: Path) -> tuple[Path, ...]:
+    """Those that are none of an earlier run's own pictures. Raises RequestError if none is left."""
+    own = out.resolve()
+    left = tuple(path for path in paths if not path.resolve().is_relative_to(own))
+    if not left:
+        raise RequestError(f"all pictures lie in {out}, where the results go: say another --out")
+    return left
 
 
 def _command() -> ModuleType:

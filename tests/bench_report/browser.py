@@ -21,6 +21,14 @@ ARGUMENTS = (
     "--disable-sync",
 )  # fmt: skip
 """The last ones keep it from calling home."""
+VARIANTS = {
+    "desktop-light": {},
+    "desktop-dark": {"dark": True},
+    "phone-light": {"width": 390, "height": 844, "phone": True},
+    "phone-dark": {"width": 390, "height": 844, "phone": True, "dark": True},
+}
+"""What a page is opened with."""
+KEYS = {"left": "\ue012", "up": "\ue013", "right": "\ue014", "down": "\ue015", "escape": "\ue00c", "tab": "\ue004"}
 
 
 class Browser:

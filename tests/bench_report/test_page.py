@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench_report.made import CIRCUMSTANCES, made_pictures, made_results
+from bench_report.made import CIRCUMSTANCES, PIXELS, made_pictures, made_results
 from ncodec.bench.report.embed import LARGEST_SIDE, embed, find_scenes
 from ncodec.bench.report.naming import label_of
 from ncodec.bench.report.write import write_report
@@ -103,11 +103,11 @@ def test_captions_are_those_of_the_rows(report: Path):
 def test_a_picture_left_from_another_run_is_not_shown(tmp_path: Path):
     results = read_results(made_results(tmp_path / "results.jsonl", pictures=("scene-a.png", "scene-b.png")))
     folder = made_pictures(tmp_path / "pictures")
-    for name in (f"ncodec-denoised-99-{CIRCUMSTANCES.id}", "ncodec-denoised-5-01234567"):
-        Image.new("RGB", (8, 8)).save(folder / "scene-a" / f"{name}.png")
+    for name in (f"ncodec-denoised-99-{CIRCUMSTANCES.id}-{PIXELS}", f"ncodec-denoised-5-{CIRCUMSTANCES.id}-01234567"):
+        Image.new("RGB", (8, 8)).save(folder / "scene-a.png" / f"{name}.png")
     shots = find_scenes(folder, results.rows)[0].shots
     found = [shot.name for shot in shots if shot.method == "ncodec-denoised"]
-    assert found == [f"ncodec-denoised-5-{CIRCUMSTANCES.id}"]
+    assert found == [f"ncodec-denoised-5-{CIRCUMSTANCES.id}-{PIXELS}"]
 
 
 def test_the_budget_leaves_the_least_important_methods_out(tmp_path: Path):
@@ -125,20 +125,20 @@ def test_the_budget_leaves_the_least_important_methods_out(tmp_path: Path):
 def test_too_many_pictures_leave_the_last_ones_out(tmp_path: Path):
     results = read_results(made_results(tmp_path / "results.jsonl", pictures=("scene-a.png", "scene-b.png")))
     small = embed(find_scenes(made_pictures(tmp_path / "pictures"), results.rows), budget_bytes=1)
-    assert [picture["name"] for picture in small.pictures] == ["scene-a"]
+    assert [picture["name"] for picture in small.pictures] == ["scene-a.png"]
     assert small.methods == ["noisy", "clean", "ncodec-denoised", "ncodec-plain", "ncodec-then-dncnn"]
-    assert small.left_out == ["scene-b", "DnCNN, then AVIF 4:2:0"]
+    assert small.left_out == ["scene-b.png", "DnCNN, then AVIF 4:2:0"]
 
 
 def test_large_pictures_are_cut_to_their_middle(tmp_path: Path):
-    clean = {"scene-a": scene(40, LARGEST_SIDE + 100, seed=1)}
+    clean = {"scene-a.png": scene(40, LARGEST_SIDE + 100, seed=1)}
     results = read_results(made_results(tmp_path / "results.jsonl", pictures=("scene-a.png",)))
     (found,) = find_scenes(made_pictures(tmp_path / "pictures", clean), results.rows)
     assert found.size == (LARGEST_SIDE, 40)
     assert found.note == f"the middle of {LARGEST_SIDE + 100} x 40 pixels"
     image = embed([found]).pictures[0]["images"][1]  # pyright: ignore
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2]))))
-    assert np.array_equal(shown, clean["scene-a"][:, 50 : 50 + LARGEST_SIDE])
+    assert np.array_equal(shown, clean["scene-a.png"][:, 50 : 50 + LARGEST_SIDE])
 
 
 def test_without_pictures_there_is_no_viewer(tmp_path: Path):

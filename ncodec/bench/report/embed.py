@@ -6,12 +6,13 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import Image
 
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, family_label, info_of, label_of
 from ncodec.bench.row import Row
+from ncodec.bench.viewer import shot_name
 
 CLEAN = "clean"
 LARGEST_SIDE = 1024
@@ -38,7 +39,7 @@ class Scene:
     """A picture on the page.
 
     Attributes:
-        name: of the picture, without suffix.
+        name: of the picture.
         shots: of it.
         note: what part of it is shown; empty for all.
         size: width and height of what is shown.
@@ -66,28 +67,25 @@ class Album:
 
 
 def find_scenes(folder: Path, rows: Iterable[Row]) -> list[Scene]:
-    """Pictures as `ncodec bench` writes them: FOLDER/<stem>/{noisy,clean,METHOD-SETTING-CIRCUMSTANCES}.png.
+    """Pictures as `ncodec bench` writes them: see `ncodec.bench.viewer`.
 
     Args:
         folder: of them; there are none where it is missing.
         rows: of one circumstance; a file without a row is left from another run and is not shown.
     """
-    measured = {
-        (_stem(row.picture), NOISY if row.method == NOISY else f"{row.method}-{row.setting}-{row.circumstances}"): row
-        for row in rows
-    }
+    measured = {(row.picture, NOISY if row.method == NOISY else shot_name(row)): row for row in rows}
     scenes = []
-    for clean in sorted(folder.rglob(f"{CLEAN}.png")):
-        stem = clean.parent.relative_to(folder).as_posix()
+    for clean in sorted(path for path in folder.rglob(f"{CLEAN}.png") if path.is_file()):  # no picture's folder
+        name = clean.parent.relative_to(folder).as_posix()
         shots = [Shot(CLEAN, CLEAN, "as it should be", clean)]
         for path in sorted(clean.parent.glob("*.png")):
-            row = measured.get((stem, path.stem))
+            row = measured.get((name, path.stem))
             if row:
                 shots.append(Shot(path.stem, row.method, _caption(row), path))
             elif path.stem == NOISY:
                 shots.append(Shot(NOISY, NOISY, "the input", path))
-        if len(shots) > 1 and any(key[0] == stem for key in measured):
-            scenes.append(Scene(stem, tuple(shots), *_part(clean)))
+        if len(shots) > 1 and any(key[0] == name for key in measured):
+            scenes.append(Scene(name, tuple(shots), *_part(clean)))
     return scenes
 
 
@@ -155,10 +153,6 @@ def _caption(row: Row) -> str:
     psnr = row.psnr_clean_db
     parts = ["" if row.rate_bpp is None else f"{row.rate_bpp:.2f} bpp", "" if psnr is None else f"{psnr:.2f} dB"]
     return ", ".join(filter(None, parts))
-
-
-def _stem(picture: str) -> str:
-    return PurePosixPath(picture).with_suffix("").as_posix()
 
 
 def _part(path: Path) -> tuple[str, tuple[int, int]]:
