@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ncodec.bench.row import Row
+from ncodec.bench.summary import Picture
+
+Timed = dict[Picture, list[Row]]
+"""A method's rows with times."""
 
 AGAINST = {
     "ncodec-denoised": (
+        "ncodec-refined",
         "ncodec-then-dncnn",
         "ncodec-then-fdncnn-given",
         "ncodec-then-fdncnn-estimated",
@@ -20,7 +25,7 @@ AGAINST = {
     ),
     "testolina": ("hyperprior-then-dncnn", "hyperprior-then-fdncnn-given", "hyperprior-then-fdncnn-estimated"),
 }
-"""A combined method and what does the same in several steps."""
+"""A combined method and what does the same in several steps, or with a longer search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Runtime:
     Attributes:
         method: its name.
         combined: the method that it is compared with; its own name for that one.
-        pictures: that both have, which are averaged over.
+        pictures: how many both have, which are averaged over.
         denoise_s, encode_s, decode_s: of the steps.
         ratio: of its total to the combined method's on the same pictures.
     """
@@ -56,10 +61,10 @@ def runtimes(rows: Iterable[Row]) -> list[Runtime]:
         rows: of one circumstance; those without times are passed over. A picture counts for a method if every setting
             of both methods has it.
     """
-    timed: dict[str, dict[str, list[Row]]] = {}
+    timed: dict[str, Timed] = {}
     for row in rows:
         if row.total_s is not None:
-            timed.setdefault(row.method, {}).setdefault(row.picture, []).append(row)
+            timed.setdefault(row.method, {}).setdefault((row.picture, row.pixels), []).append(row)
     lines: list[Runtime] = []
     for combined, others in AGAINST.items():
         if combined not in timed:
@@ -72,7 +77,7 @@ def runtimes(rows: Iterable[Row]) -> list[Runtime]:
     return lines
 
 
-def _line(method: str, other: str, timed: dict[str, dict[str, list[Row]]], ratio: float) -> Runtime:
+def _line(method: str, other: str, timed: dict[str, Timed], ratio: float) -> Runtime:
     pictures = sorted(set(timed[method]) & set(timed[other]))
     denoise_s, encode_s, decode_s = (
         _mean(timed[method], pictures, name) for name in ("denoise_s", "encode_s", "decode_s")
@@ -80,7 +85,7 @@ def _line(method: str, other: str, timed: dict[str, dict[str, list[Row]]], ratio
     return Runtime(method, other, len(pictures), denoise_s, encode_s, decode_s, ratio)
 
 
-def _mean(rows: dict[str, list[Row]], pictures: list[str], figure: str) -> float | None:
+def _mean(rows: Timed, pictures: list[Picture], figure: str) -> float | None:
     """Over the settings of each picture, then over the pictures."""
     values = [[getattr(row, figure) for row in rows[picture]] for picture in pictures]
     return None if values[0][0] is None else fmean(fmean(of_picture) for of_picture in values)

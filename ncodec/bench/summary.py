@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import fmean
 
@@ -38,11 +38,13 @@ class Summary:
         means: by method in the order of the rows, then by rate.
         pictures: names of the pictures that every method and setting has: the ones averaged over.
         left_out: names of the other pictures (an interrupted run).
+        each: the same of each of the pictures alone, for a mean hides them; none of one picture.
     """
 
     means: tuple[Mean, ...]
     pictures: tuple[str, ...]
     left_out: tuple[str, ...]
+    each: tuple[Summary, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -82,10 +84,16 @@ def summarise(rows: Iterable[Row]) -> Summary:
         having[row.method, row.setting][row.picture, row.pixels] = row
     everything = {picture for of in having.values() for picture in of}
     shared = sorted(everything.intersection(*having.values()))
+    each = [Summary(_means(having, [picture]), _names([picture]), ()) for picture in shared] if len(shared) > 1 else []
+    left_out = _names(sorted(everything.difference(shared)))
+    return Summary(_means(having, shared) if shared else (), _names(shared), left_out, tuple(each))
+
+
+def _means(having: Mapping[tuple[str, str], Mapping[Picture, Row]], pictures: Sequence[Picture]) -> tuple[Mean, ...]:
+    """By method in the order of the rows, then by rate."""
     order = {method: place for place, method in enumerate(dict.fromkeys(method for method, _ in having))}
-    means = [_mean(*key, [of[picture] for picture in shared]) for key, of in having.items()] if shared else []
-    means.sort(key=lambda mean: (order[mean.method], mean.rate_bpp or 0))
-    return Summary(tuple(means), _names(shared), _names(sorted(everything.difference(shared))))
+    means = [_mean(*key, [of[picture] for picture in pictures]) for key, of in having.items()]
+    return tuple(sorted(means, key=lambda mean: (order[mean.method], mean.rate_bpp or 0)))
 
 
 def _names(pictures: Iterable[Picture]) -> tuple[str, ...]:

@@ -75,6 +75,16 @@ def test_runtimes_are_means_over_settings_and_pictures() -> None:
     assert testolina.method == testolina.combined == "testolina"
 
 
+def test_times_of_other_pixels_under_the_same_name_do_not_count() -> None:
+    rows = [
+        row(encode_s=1.0, decode_s=1.0),
+        row(pixels="76543210", encode_s=100.0, decode_s=1.0),
+        row(method="ncodec-then-dncnn", denoise_s=4.0, encode_s=1.0, decode_s=1.0),
+    ]
+    assert [line.total_s for line in runtimes(rows)[1:]] == [6.0]
+    assert runtimes(rows)[1].ratio == 3.0
+
+
 def test_no_runtimes_without_a_cascade() -> None:
     assert "Seconds a picture" not in drawn([row()], 200)
     assert runtimes([row(method="noisy")]) == []

@@ -1,10 +1,14 @@
-"""docs/measurements.md from the result files: every number in it comes from one of their rows.
+"""docs/measurements.md from the result files: what is measured in it comes from one of their rows.
+
+Other codecs' points and the targets come from published.json. Figures that docs/benchmarks.md wants, which is made by
+the package and knows nothing of this folder, go into docs/results/beyond.json.
 
 python -m measure.report [--results docs/results] [--out docs/measurements.md]
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -12,6 +16,7 @@ import click
 from measure.results import RESULTS, ROOT, Row, read
 from measure.sections import (
     ablation,
+    beyond,
     cheng,
     cold,
     contexts,
@@ -28,6 +33,7 @@ from measure.sections import (
     step,
 )
 from measure.sections.markdown import plural
+from ncodec.bench.report.beyond import FILE
 
 HEAD = """# Measurements
 
@@ -57,8 +63,14 @@ CHAPTERS = {
 @click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), default=RESULTS)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "measurements.md")
 def main(results: Path, out: Path) -> None:
-    """Write the document."""
+    """Write the document, and what the benchmarks page takes from the same rows."""
     out.write_text(document(results), encoding="utf-8")
+    (results / FILE).write_text(beyond_text(results), encoding="utf-8")
+
+
+def beyond_text(results: Path) -> str:
+    """Comparisons with published codecs, as JSON."""
+    return json.dumps(beyond.comparisons(results), indent=1) + "\n"
 
 
 def document(results: Path) -> str:

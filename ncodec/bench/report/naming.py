@@ -42,12 +42,16 @@ _KNOWN = {method.name: method for method in METHODS}
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """A method's name, label for people, and family; whether a denoiser works on what its decoder puts out."""
+    """A method's name, label for people, and family.
+
+    `denoises_after`: a denoiser works on what its decoder puts out; `is_coded_by_ncodec`: its file is one of ncodec's.
+    """
 
     name: str
     label: str
     family: str
     denoises_after: bool = False
+    is_coded_by_ncodec: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ class Panel:
 def info_of(method: str) -> Info:
     """Of a method by the name in its rows; an unknown one is its own label."""
     known = _KNOWN.get(method)
-    return Info(method, known.label, known.family, bool(known.after)) if known else Info(method, method, OTHER)
+    if known is None:
+        return Info(method, method, OTHER)
+    return Info(method, known.label, known.family, bool(known.after), known.codec.startswith("ncodec-"))
 
 
 def label_of(method: str) -> str:

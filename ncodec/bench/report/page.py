@@ -1,4 +1,6 @@
-"""docs/benchmarks.md from result files of `ncodec bench`: every number in it comes from one of their rows.
+"""docs/benchmarks.md from result files of `ncodec bench`: what is measured in it comes from one of their rows.
+
+Numbers of others come from published.json, and where ncodec is behind them from beyond.json beside the result files.
 
 python -m ncodec.bench.report.page docs/results/bench-*.jsonl > docs/benchmarks.md
 """
@@ -12,7 +14,7 @@ from pathlib import Path
 import click
 
 from ncodec.bench.curves import NO_PACKAGE, has_measures
-from ncodec.bench.report import goals, sections, training
+from ncodec.bench.report import beyond, goals, sections, training
 from ncodec.bench.report.experiment import Experiment, about_lines, load_experiments
 from ncodec.bench.report.goals import GOALS_NOISE
 from ncodec.bench.report.naming import noise_text
@@ -39,8 +41,14 @@ part, for nobody pays for the rest; the PSNR at equal bits shows what happens th
 
 Titles begin with the name of their result file, `docs/results/bench-NAME.jsonl`.
 """
+DENOISERS = """DnCNN and FDnCNN have weights that we trained, on white noise. On Kodak they are at or above their \
+authors' own ([measured](measurements.md#our-dncnn-beside-its-authors)); on real noise they are other networks than \
+those ([the authors' DnCNN](measurements.md#real-noise)).
+"""
+"""Where the weights are ours; a test compares it with docs/results/dncnn.jsonl."""
+OUR_DENOISERS = ("dncnn-blind.safetensors ", "dncnn-conditioned.safetensors ")
 FILES = """Files without times were measured without a clock, beside other work; those whose names begin with `times` \
-are of few pictures and methods, for their times alone.
+are of few pictures, settings and methods, which the chapter on time names, for their times alone.
 """
 
 
@@ -58,7 +66,7 @@ def main(results: tuple[Path, ...]) -> None:
     click.echo(text, nl=False)
 
 
-def document(results: Iterable[Path]) -> str:
+def document(results: Sequence[Path]) -> str:
     """The page of some result files, in their order, but first those that have goals, and last those of real noise."""
     experiments = sorted(
         load_experiments(results), key=lambda e: (e.about.noise != GOALS_NOISE, e.is_real, not e.tells_quality)
@@ -68,7 +76,7 @@ def document(results: Iterable[Path]) -> str:
     main = [experiment for experiment in made if experiment.about.noise == GOALS_NOISE]
     parts = [
         HEAD,
-        _chapter("Where ncodec loses", (sections.losses(experiment) for experiment in experiments)),
+        _chapter("Where ncodec loses", [beyond.losses(results), *map(sections.losses, experiments)]),
         _chapter("Goals", [goals.chapter(experiments)]),
         _chapter("Bits at equal PSNR", (sections.bits(experiment) for experiment in made)),
         _chapter("PSNR at equal bits", (sections.equal_bits(experiment) for experiment in made)),
@@ -79,7 +87,7 @@ def document(results: Iterable[Path]) -> str:
             "All methods near 0.5 bpp",
             map(sections.methods, main or made),
         ),
-        _chapter("What the figures are", [FIGURES] if experiments else []),
+        _chapter("What the figures are", [FIGURES, _denoisers(experiments)] if experiments else []),
         _chapter("Training", [training.table(experiments)]),
         _chapter("Circumstances", [_files(experiments), *_circumstances(experiments)]),
     ]
@@ -90,6 +98,12 @@ def _chapter(title: str, texts: Iterable[str]) -> str:
     """Nothing where there is nothing to tell."""
     there = [text for text in texts if text]
     return "\n".join([f"## {title}\n", *there]) if there else ""
+
+
+def _denoisers(experiments: Sequence[Experiment]) -> str:
+    """Whose they are, if a method has one of ours."""
+    names = [file for experiment in experiments for file in experiment.about.weights.values()]
+    return DENOISERS if any(name.startswith(OUR_DENOISERS) for name in names) else ""
 
 
 def _files(experiments: Sequence[Experiment]) -> str:

@@ -7,15 +7,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ncodec.bench.curves import bd_psnr, bd_rate
+from ncodec.bench.methods.method import DENOISER
+from ncodec.bench.report.costs import COSTS
 from ncodec.bench.report.experiment import Experiment
+from ncodec.bench.report.findings import LEAST_DB, Finding, opponents
 from ncodec.bench.report.goals import FOR_THE_RECORD, goals_of
-from ncodec.bench.report.naming import OURS, PLAIN, REFINED, in_order, label_of
+from ncodec.bench.report.naming import NOISY, OURS, PLAIN, REFINED, in_order, info_of, label_of
 from ncodec.bench.report.tables import MISSING, Cell, Line, Table, comparable, delta_cells, fixed_rates, markdown
 from ncodec.bench.report.tables import runtime as runtime_table
-from ncodec.bench.report.verdict import COSTS, QUALITY, Finding, Verdict, opponents, verdict
+from ncodec.bench.report.verdict import QUALITY, Verdict, verdict
 from ncodec.bench.runtime import Runtime, runtimes
 from ncodec.bench.summary import Mean, Summary
 
+WHITE = ("dncnn", "fdncnn-given", "fdncnn-estimated")
+"""Denoisers that were trained on white Gaussian noise and nothing else."""
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 
 
@@ -25,7 +30,8 @@ def losses(experiment: Experiment) -> str:
         return ""
     missed = [f"* goal missed: {goal.sentence}" for goal in goals_of(experiment) if goal.is_met is False]
     lines = [*missed, *map(_bullet, _verdict(experiment).losses)]
-    return f"### {experiment.title}\n\n" + ("\n".join(lines) or "* nowhere, against the methods measured here") + "\n"
+    lines = lines or ["* nowhere, against the methods measured here"]
+    return f"### {experiment.title}\n\n" + "\n".join([*lines, *(f"* {text}" for text in idle(experiment))]) + "\n"
 
 
 def wins(experiment: Experiment) -> str:
@@ -65,9 +71,33 @@ def methods(experiment: Experiment) -> str:
 
 
 def real(experiment: Experiment) -> str:
-    """All figures, and the bits at equal PSNR."""
+    """All figures, which denoisers do nothing, and the bits at equal PSNR."""
     bd = bits(experiment).partition("\n\n")[2]
-    return f"{methods(experiment)}\n{bd}"
+    remarks = [f"*{text}*\n" for text in idle(experiment)]
+    return "\n".join(filter(None, (methods(experiment), *remarks, bd)))
+
+
+def idle(experiment: Experiment) -> list[str]:
+    """Denoisers that leave pictures as they are: there what begins with one of them is no opponent that denoises."""
+    texts = []
+    for method in in_order(experiment.summary.methods) if experiment.tells_quality else ():
+        if info_of(method).family != DENOISER or method == NOISY:
+            continue
+        gains = [_gain(each, method) for each in experiment.summary.each]
+        count = sum(gain is not None and abs(gain) < LEAST_DB for gain in gains)
+        if count:
+            why = ", for it was trained on white noise" if method in WHITE else ""
+            texts.append(
+                f"{label_of(method)} changes nothing on {count} of {len(gains)} of these pictures (less than "
+                f"{LEAST_DB:g} dB){why}: what begins with it is the codec alone there."
+            )
+    return texts
+
+
+def _gain(summary: Summary, method: str) -> float | None:
+    """In dB, of a denoiser over the noisy picture."""
+    values = [mean.psnr_clean_db if (mean := summary.nearest(name)) else None for name in (method, NOISY)]
+    return None if None in values else values[0] - values[1]
 
 
 def time(experiments: Iterable[Experiment]) -> str:
@@ -81,15 +111,24 @@ def time(experiments: Iterable[Experiment]) -> str:
         about = experiment.about
         parts.append(
             f"### {experiment.title}, {about.threads} thread{'s' if about.threads > 1 else ''} of {about.cpu}\n\n"
-            f"{markdown(table)}"
+            f"{_measured_on(experiment.summary, lines)}\n{markdown(table)}"
         )
     return "\n".join([_TIME_HEAD, *parts, _published()]) if parts else ""
 
 
 _TIME_HEAD = """Seconds a picture, from a noisy picture to a clean one, means over pictures and settings, as in \
-Table 1 of Testolina et al. 2021: what one network does, and under it what does the same in several steps. The last \
-column is the method's total over that of the combined one above it.
+Table 1 of Testolina et al. 2021: what one network does, and under it what does the same in several steps, or after a \
+longer search. The last column is the method's total over that of the combined one above it.
 """
+
+
+def _measured_on(summary: Summary, lines: Sequence[Runtime]) -> str:
+    """Pictures and settings, of which times are means."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for line in lines:
+        found.setdefault(tuple(mean.setting for mean in summary.of(line.method)), []).append(label_of(line.method))
+    settings = " ".join(f"Settings {', '.join(some)}: {'; '.join(names)}." for some, names in found.items())
+    return f"Pictures: {', '.join(summary.pictures)}. {settings}\n"
 
 
 def _verdict(experiment: Experiment) -> Verdict:

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ncodec.bench.curves import bd_rate
-from ncodec.bench.methods.method import NCODEC
-from ncodec.bench.report.naming import NOISY, OURS, PLAIN, REFINED, info_of, label_of
-from ncodec.bench.summary import COMPARABLE_RATE_BPP, FIXED_RATES_BPP, Mean, Summary
+from ncodec.bench.report.costs import COSTS
+from ncodec.bench.report.findings import (
+    LAST,
+    LEAST_DB,
+    LEAST_PERCENT,
+    LEAST_SHARE,
+    MANY,
+    Aspect,
+    Finding,
+    Found,
+    Item,
+    Scored,
+    best_of,
+    finding,
+    opponents,
+    others,
+    psnr_of,
+    rivals,
+)
+from ncodec.bench.report.naming import OURS, label_of
+from ncodec.bench.summary import COMPARABLE_RATE_BPP, FIXED_RATES_BPP, Summary
 
-LEAST_PERCENT = 0.5
-"""Smaller differences are a draw."""
-LEAST_DB = 0.02
-LEAST_SHARE = 0.002
-LEAST_TIMES = 1.05
-MANY = 4
-"""So many items of a finding come first."""
 STRUCTURE = (("ssim", "SSIM", 1), ("ms_ssim", "MS-SSIM", 1), ("lpips", "LPIPS", -1))
 """Figures beside the PSNR; -1 where less is better."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A method (or what it is about), and the figure."""
-
-    what: str
-    figure: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One aspect, and the methods by how much they matter there."""
-
-    title: str
-    items: tuple[Item, ...]
-
-    @property
-    def first(self) -> tuple[Item, ...]:
-        """The most telling ones."""
-        return self.items[:MANY] if len(self.items) > MANY + 1 else self.items
-
-    @property
-    def rest(self) -> tuple[Item, ...]:
-        """The others."""
-        return self.items[len(self.first) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +39,6 @@ class Verdict:
 
     losses: tuple[Finding, ...]
     wins: tuple[Finding, ...]
-
-
-Found = tuple[list[Finding], list[Finding]]
-Scored = list[tuple[float, Item]]
-Aspect = Callable[[Summary], Found]
 
 
 def verdict(summary: Summary, aspects: Sequence[Aspect] | None = None) -> Verdict:
@@ -73,19 +54,6 @@ def verdict(summary: Summary, aspects: Sequence[Aspect] | None = None) -> Verdic
     return Verdict(tuple(lost), tuple(won))
 
 
-def others(summary: Summary) -> list[str]:
-    """What ncodec's denoised decode is compared with: all that is meant to be better than the noisy picture.
-
-    Not its own refined files, which are the same decode after a longer encode.
-    """
-    return [method for method in summary.methods if method not in (OURS, REFINED, PLAIN, NOISY)]
-
-
-def opponents(summary: Summary) -> list[str]:
-    """The same without ncodec's own other decodes: they can show a loss, but beating them is no win."""
-    return [method for method in others(summary) if info_of(method).family != NCODEC]
-
-
 def _bits(summary: Summary) -> Found:
     ours = summary.curve(OURS)
     lost: Scored = []
@@ -94,14 +62,14 @@ def _bits(summary: Summary) -> Found:
         theirs = summary.curve(method)
         delta = bd_rate(theirs, ours)
         need, save = bd_rate(ours, theirs).value, delta.value
-        label = label_of(method) + delta.few
+        label, later = label_of(method) + delta.few, LAST if delta.few else 0
         if need is not None and need < -LEAST_PERCENT:
-            lost.append((need, Item(label, f"{need:+.1f} %")))
+            lost.append((need + later, Item(label, f"{need:+.1f} %")))
         elif save is not None and save < -LEAST_PERCENT and method in opponents(summary):
-            won.append((save, Item(label, f"{save:+.1f} %")))
+            won.append((save + later, Item(label, f"{save:+.1f} %")))
     return (
-        _finding("Others need fewer bits at equal PSNR (BD-rate against ncodec)", lost),
-        _finding("ncodec needs fewer bits at equal PSNR (BD-rate of ncodec)", won),
+        finding("Others need fewer bits at equal PSNR (BD-rate against ncodec)", lost),
+        finding("ncodec needs fewer bits at equal PSNR (BD-rate of ncodec)", won),
     )
 
 
@@ -118,29 +86,60 @@ def _psnr(summary: Summary) -> Found:
             item = Item(f"{rate:g} bpp: {label_of(best)}", f"{sign * (there[best] - ours):+.2f} dB")
             scored.append((rate, item))
     return (
-        _finding("The best of the others is ahead at equal bits", lost),
-        _finding("ncodec is ahead of the best of the others at equal bits", won),
+        finding("The best of the others is ahead at equal bits", lost),
+        finding("ncodec is ahead of the best of the others at equal bits", won),
     )
 
 
+def _pictures(summary: Summary) -> Found:
+    """Single pictures on which others are ahead, at equal bits and at the best that each reaches."""
+    lost: Scored = []
+    for rate in (*FIXED_RATES_BPP, math.inf):
+        gaps = [gap for each in summary.each if (gap := _gap(each, rate))]
+        ahead = [gap for gap in gaps if gap[0] >= LEAST_DB]
+        if ahead:
+            most_db, method = max(ahead)
+            where = "whatever rate" if rate == math.inf else f"{rate:g} bpp"
+            item = Item(f"{where}: on {len(ahead)} of {len(gaps)}", f"up to {most_db:+.2f} dB ({label_of(method)})")
+            lost.append((rate, item))
+    return finding("Pictures on which the best of the others is ahead", lost, len(FIXED_RATES_BPP) + 1), []
+
+
+def _gap(summary: Summary, rate: float) -> tuple[float, str] | None:
+    """By how many dB the best of the others is ahead, and who; infinite rate: of the best at any. None: no answer."""
+    if rate == math.inf:
+        there = {mean.method: psnr_of(mean) for mean in rivals(summary) if mean.rate_bpp}
+        ours = (mean := best_of(summary, [OURS])) and psnr_of(mean)
+    else:
+        there = {m: psnr for m in others(summary) if (psnr := summary.at(m, rate)) is not None}
+        ours = summary.at(OURS, rate)
+    best = max(there, key=lambda method: there[method], default=None)
+    return None if ours is None or best is None else (there[best] - ours, best)
+
+
 def _reach(summary: Summary) -> Found:
-    """The best picture at whatever rate, and what a denoiser alone makes."""
-    ours = _best(summary, [OURS])
+    """The best picture at whatever rate, of codecs that are not ncodec, and what a denoiser alone makes."""
+    ours = best_of(summary, [OURS])
     if ours is None:
         return [], []
-    mine = (0.0, Item(f"ncodec, denoised, at {ours.rate_bpp:.2f} bpp", f"{_psnr_of(ours):.2f} dB"))
+    highest_bpp = max(mean.rate_bpp or 0 for mean in summary.of(OURS))
+    mine = (0.0, Item(f"ncodec, denoised, at {ours.rate_bpp:.2f} bpp", f"{psnr_of(ours):.2f} dB"))
     lost: Scored = []
     won: Scored = []
-    coded = [method for method in opponents(summary) if summary.curve(method)]
-    alone = [method for method in opponents(summary) if not summary.curve(method)]
-    for best in filter(None, (_best(summary, coded), _best(summary, alone))):
+    found = rivals(summary)
+    alone = [mean for mean in found if not mean.rate_bpp][:1]
+    coded = [mean for mean in found if mean.rate_bpp]
+    for place, best in enumerate((*alone, *coded), 1):
         how = f"at {best.rate_bpp:.2f} bpp" if best.rate_bpp else "without compression"
-        item = Item(f"{label_of(best.method)}, {how}", f"{_psnr_of(best):.2f} dB")
-        if abs(_psnr_of(best) - _psnr_of(ours)) >= LEAST_DB:
-            (lost if _psnr_of(best) > _psnr_of(ours) else won).append((1.0, item))
+        item = Item(f"{label_of(best.method)}, {how}", f"{psnr_of(best):.2f} dB")
+        if psnr_of(best) >= psnr_of(ours) + LEAST_DB:
+            lost.append((place, item))
+        elif psnr_of(best) <= psnr_of(ours) - LEAST_DB and best in (*alone, *coded[:1]):
+            won.append((place, item))
+    title = f"Others reach a better picture at whatever rate (ncodec has no setting above {highest_bpp:.2f} bpp)"
     return (
-        _finding("Others reach a better picture at whatever rate", [*lost, mine] if lost else []),
-        _finding("ncodec reaches a better picture at whatever rate", [mine, *won] if won else []),
+        finding(title, [mine, *lost] if lost else [], MANY + 2),
+        finding("ncodec reaches a better picture at whatever rate", [mine, *won] if won else []),
     )
 
 
@@ -156,71 +155,9 @@ def _structure(summary: Summary) -> Found:
         item = Item(f"{name}: ncodec {ours:.3f}, {label_of(best)}", f"{there[best]:.3f}")
         (lost if sign * (there[best] - ours) > 0 else won).append((place, item))
     return (
-        _finding(f"The best of the others looks better to other measures, at {COMPARABLE_RATE_BPP:g} bpp", lost),
-        _finding(f"ncodec looks better to other measures, at {COMPARABLE_RATE_BPP:g} bpp", won),
+        finding(f"The best of the others looks better to other measures, at {COMPARABLE_RATE_BPP:g} bpp", lost),
+        finding(f"ncodec looks better to other measures, at {COMPARABLE_RATE_BPP:g} bpp", won),
     )
 
 
-def _costs(summary: Summary) -> Found:
-    """At the comparable rate; a denoiser's time counts where it runs."""
-    lost: list[Finding] = []
-    won: list[Finding] = []
-    ours = summary.nearest(OURS)
-    for name, cost, text, less, more in MEASURES:
-        own = cost(ours) if ours else None
-        near = {m: mean for m in opponents(summary) if (mean := summary.nearest(m)) and mean.rate_bpp}
-        theirs = {method: value for method, mean in near.items() if (value := cost(mean))}
-        if not own:
-            continue
-        below = [(v / own, Item(label_of(m), f"{text(v)} ({_times(own / v)})"))
-                 for m, v in theirs.items() if own > LEAST_TIMES * v]  # fmt: skip
-        above = [(own / v, Item(label_of(m), f"{text(v)} ({_times(v / own)})"))
-                 for m, v in theirs.items() if v > LEAST_TIMES * own]  # fmt: skip
-        lost += _finding(f"{name}: ncodec {text(own)}, others {less}", below)
-        won += _finding(f"{name}: ncodec {text(own)}, others {more}", above)
-    return lost, won
-
-
-def _step_s(mean: Mean, after: bool) -> float | None:
-    """Encoding with what comes before it, or decoding with what comes after it."""
-    step_s = mean.decode_s if after else mean.encode_s
-    if step_s is None or mean.denoise_s is None or info_of(mean.method).denoises_after != after:
-        return step_s
-    return step_s + mean.denoise_s
-
-
-def _best(summary: Summary, methods: Sequence[str]) -> Mean | None:
-    return max((m for name in methods for m in summary.of(name) if m.psnr_clean_db), key=_psnr_of, default=None)
-
-
-def _psnr_of(mean: Mean) -> float:
-    return mean.psnr_clean_db or 0.0
-
-
-def _finding(title: str, scored: Scored) -> list[Finding]:
-    """None without items; the lowest score first."""
-    items = tuple(item for _, item in sorted(scored, key=lambda pair: pair[0]))
-    return [Finding(title, items)] if items else []
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f} x" if ratio < 10 else f"{ratio:.0f} x"
-
-
-def _seconds(time_s: float) -> str:
-    return f"{1000 * time_s:.0f} ms" if time_s < 1 else f"{time_s:.1f} s"
-
-
-def _mebibytes(size_mib: float) -> str:
-    return f"{size_mib:.0f} MiB"
-
-
-MEASURES: tuple[tuple[str, Callable[[Mean], float | None], Callable[[float], str], str, str], ...] = (
-    ("Encoding, with denoising before it", lambda mean: _step_s(mean, after=False), _seconds, "faster", "slower"),
-    ("Decoding, with denoising after it", lambda mean: _step_s(mean, after=True), _seconds, "faster", "slower"),
-    ("Encoding and decoding", lambda mean: mean.total_s, _seconds, "faster", "slower"),
-    ("Memory", lambda mean: mean.memory_peak_mib, _mebibytes, "less", "more"),
-)
-"""What a method costs, how it is written, and the words for cheaper and dearer."""
-QUALITY: tuple[Aspect, ...] = (_bits, _psnr, _reach, _structure)
-COSTS: tuple[Aspect, ...] = (_costs,)
+QUALITY: tuple[Aspect, ...] = (_bits, _psnr, _pictures, _reach, _structure)

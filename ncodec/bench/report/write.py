@@ -15,9 +15,10 @@ from ncodec.bench.curves import bd_rate, has_measures
 from ncodec.bench.report import palette, tables
 from ncodec.bench.report.embed import CASCADES, CLEAN, Album, embed, find_scenes
 from ncodec.bench.report.experiment import about_lines, counted
+from ncodec.bench.report.findings import opponents
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, label_of, noise_text
 from ncodec.bench.report.plots import family_plots, png_bytes, svg_text
-from ncodec.bench.report.verdict import opponents, verdict
+from ncodec.bench.report.verdict import verdict
 from ncodec.bench.runtime import runtimes
 from ncodec.bench.selection import Selection
 from ncodec.bench.summary import COMPARABLE_RATE_BPP, Summary, summarise
