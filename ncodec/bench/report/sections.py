@@ -79,19 +79,19 @@ def real(experiment: Experiment) -> str:
 
 def idle(experiment: Experiment) -> list[str]:
     """Denoisers that leave pictures as they are: there what begins with one of them is no opponent that denoises."""
-    texts = []
+    found: dict[tuple[int, bool], list[str]] = {}
     for method in in_order(experiment.summary.methods) if experiment.tells_quality else ():
         if info_of(method).family != DENOISER or method == NOISY:
             continue
         gains = [_gain(each, method) for each in experiment.summary.each]
         count = sum(gain is not None and abs(gain) < LEAST_DB for gain in gains)
-        if count:
-            why = ", for it was trained on white noise" if method in WHITE else ""
-            texts.append(
-                f"{label_of(method)} changes nothing on {count} of {len(gains)} of these pictures (less than "
-                f"{LEAST_DB:g} dB){why}: what begins with it is the codec alone there."
-            )
-    return texts
+        found.setdefault((count, method in WHITE), []).append(label_of(method))
+    return [
+        f"Nothing (less than {LEAST_DB:g} dB) is changed on {count} of {len(experiment.summary.each)} of these pictures "
+        f"by {'; '.join(labels)}{', trained on white noise' if is_white else ''}: what begins so is the codec alone there."
+        for (count, is_white), labels in found.items()
+        if count
+    ]
 
 
 def _gain(summary: Summary, method: str) -> float | None:
