@@ -86,9 +86,10 @@ def idle(experiment: Experiment) -> list[str]:
         gains = [_gain(each, method) for each in experiment.summary.each]
         count = sum(gain is not None and abs(gain) < LEAST_DB for gain in gains)
         found.setdefault((count, method in WHITE), []).append(label_of(method))
+    total = len(experiment.summary.each)
     return [
-        f"Nothing (less than {LEAST_DB:g} dB) is changed on {count} of {len(experiment.summary.each)} of these pictures "
-        f"by {'; '.join(labels)}{', trained on white noise' if is_white else ''}: what begins so is the codec alone there."
+        f"Nothing (less than {LEAST_DB:g} dB) is changed on {count} of {total} of these pictures by {'; '.join(labels)}"
+        f"{', trained on white noise' if is_white else ''}: what begins so is the codec alone there."
         for (count, is_white), labels in found.items()
         if count
     ]
@@ -96,8 +97,9 @@ def idle(experiment: Experiment) -> list[str]:
 
 def _gain(summary: Summary, method: str) -> float | None:
     """In dB, of a denoiser over the noisy picture."""
-    values = [mean.psnr_clean_db if (mean := summary.nearest(name)) else None for name in (method, NOISY)]
-    return None if None in values else values[0] - values[1]
+    means = summary.nearest(method), summary.nearest(NOISY)
+    denoised_db, noisy_db = (mean.psnr_clean_db if mean else None for mean in means)
+    return None if denoised_db is None or noisy_db is None else denoised_db - noisy_db
 
 
 def time(experiments: Iterable[Experiment]) -> str:
