@@ -100,8 +100,8 @@ def _pictures(summary: Summary) -> Found:
         if ahead:
             most_db, method = max(ahead)
             where = "whatever rate" if rate == math.inf else f"{rate:g} bpp"
-            item = Item(f"{where}: on {len(ahead)} of {len(gaps)}", f"up to {most_db:+.2f} dB ({label_of(method)})")
-            lost.append((rate, item))
+            what = f"{where}: on {len(ahead)} of {len(gaps)}, the most by {label_of(method)}"
+            lost.append((rate, Item(what, f"{most_db:+.2f} dB")))
     return finding("Pictures on which the best of the others is ahead", lost, len(FIXED_RATES_BPP) + 1), []
 
 
