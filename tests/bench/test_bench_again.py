@@ -46,7 +46,7 @@ def test_other_circumstances_are_measured_anew(here: Path) -> None:
     assert main([*options]) == 0  # nothing is measured again, and the picture is not one of the other noises
     assert len(read_results(here / "out" / "results.jsonl").rows) == 8
     (picture,) = (here / "out" / "pictures" / "a.png").glob("ncodec-denoised-*.png")
-    assert picture.stem == shot_name(found.rows[1])
+    assert picture.stem == shot_name(found.rows[0])
     noises = [about.noise for about in found.circumstances.values()]
     assert noises == ["gaussian:25", "gaussian:25", "none", "poisson-gaussian:0.02,0.001"]
     assert found.rows[5].psnr_plain_clean_db is None  # without noise the noisy picture is the clean one
