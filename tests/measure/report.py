@@ -34,6 +34,7 @@ from measure.sections import (
 )
 from measure.sections.markdown import plural
 from ncodec.bench.report.beyond import FILE
+from ncodec.weights import releases
 
 HEAD = """# Measurements
 
@@ -83,8 +84,16 @@ def document(results: Path) -> str:
         files = [results / f"{name}.jsonl", *sorted(results.glob(f"{name}-on-*.jsonl"))]
         for i, (about, rows) in enumerate(read(path) for path in files if path.exists()):
             heading = f"### {title}, on another machine: {about['cpu']}\n" if i else f"## {title}\n"
-            parts += [heading, section(about, rows), circumstances(about)]
+            parts += [heading, *older_model(about["model"]), section(about, rows), circumstances(about)]
     return "\n".join(parts)
+
+
+def older_model(model: Row) -> list[str]:
+    """A sentence if a released model was measured that is not the newest of its name."""
+    newest = [row.file for row in releases() if row.name == model.get("name")]
+    if not newest or model["file"] == newest[-1]:
+        return []
+    return [f"Measured with {Path(model['file']).stem}; the newest release is {Path(newest[-1]).stem}.\n"]
 
 
 def circumstances(about: Row) -> str:
