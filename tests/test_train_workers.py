@@ -91,8 +91,9 @@ def test_a_process_that_dies_ends_the_run_in_one_sentence(pictures: Path, tmp_pa
 def test_no_process_outlives_its_run(pictures: Path, tmp_path: Path) -> None:
     """Neither after Ctrl-C and SIGTERM, which reach all of them here, nor after kill -9 of the first."""
     (tmp_path / "tiny.py").write_text(
-        "import sys\nfrom pathlib import Path\nfrom ncodec.train.loop import Budget, train\n"
+        "import signal, sys\nfrom pathlib import Path\nfrom ncodec.train.loop import Budget, train\n"
         "from train_tools import tiny_recipe\nif __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored\n"
         "    report = lambda line: print(line['event'], flush=True)\n"
         "    budget = Budget(steps=100000)\n"
         "    train(tiny_recipe(), Path(sys.argv[1]), Path(sys.argv[2]), budget=budget, device='cpu',\n"
