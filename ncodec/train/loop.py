@@ -107,7 +107,7 @@ def train(
         recipe, data: what to train and how, on which folder of pictures.
         out: folder of the run: its state, log.jsonl, curve.svg, weights.safetensors.
         budget: when to end.
-        init: weights to begin from (see `find_start`), of as many blocks or fewer, unless there is a state.
+        init: weights to begin from (see `load_start`), of as many blocks or fewer, unless there is a state.
         drop: stages whose blocks in `init` are left out (the recipe's architecture must have none there).
         cache: folder for the decoded pictures; `out`/pictures if None.
         device: "auto", "cpu", "cuda" or "cuda:n".
