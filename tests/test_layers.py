@@ -12,7 +12,7 @@ LEVEL = {
     "container": 1, "entropy": 1, "streams": 1, "device": 1,
     "picture": 2, "noise": 2, "enhancement": 2,
     "nets": 3, "alpha": 3, "residual": 3,
-    "weights": 4, "base": 4,
+    "weights": 4, "base": 4, "descent": 4, "target": 4,
     "refine": 5,
     "codec": 6, "info": 6, "api": 7, "cli": 8,
 }  # fmt: skip
@@ -23,7 +23,7 @@ HOME = {
     "compressai": set(),
     "rich": {"cli"},
     "click": {"cli"},
-    "torch": {"compat", "device", "nets", "weights", "base", "refine", "codec", "api", "cli"},
+    "torch": {"compat", "device", "nets", "weights", "base", "descent", "target", "refine", "codec", "api", "cli"},
 }
 LIMIT_LINES = 250
 

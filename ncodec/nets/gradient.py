@@ -23,6 +23,8 @@ from ncodec.nets.transform import Synthesis
 Matrices = Callable[[int, int], tuple[Affine, Affine, Affine]]
 """(quality, channels) -> the layers around the stages."""
 Area = tuple[slice, slice]
+Kept = tuple[Tensor, Tensor]
+"""Results of a block's two rectifiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,28 @@ class SynthesisGradient:
         Returns:
             (float32 scalar: sum of squares, in squared 8-bit levels; float32 [h, w, latent]: its derivatives).
         """
-        channels = target.shape[2]
-        ends = self._ends(quality, channels)
-        first, between, last = ends.there
+        first, between, last = self._ends(quality, target.shape[2]).back
+        error, kept16, kept8 = self._error(y, quality, target, area)
+        gradient = last(space_to_depth(error, STRIDE).to(self._dtype) * 2)
+        gradient = between(space_to_depth(_backward(self._stage8, gradient, kept8), 2))
+        gradient = first(_backward(self._stage16, gradient, kept16))
+        return error.square_().sum(), gradient.float()
+
+    @torch.inference_mode()
+    def error(self, y: Tensor, quality: int, target: Tensor, area: Area) -> Tensor:
+        """The squared error alone, at a half of the price."""
+        return self._error(y, quality, target, area)[0].square_().sum()
+
+    def _error(self, y: Tensor, quality: int, target: Tensor, area: Area) -> tuple[Tensor, list[Kept], list[Kept]]:
+        """Errors [16h, 16w, channels], and what the way back needs of the two stages."""
+        first, between, last = self._ends(quality, target.shape[2]).there
         x, kept16 = _forward(self._stage16, first(y), self._dtype)
         x, kept8 = _forward(self._stage8, depth_to_space(between(x), 2), self._dtype)
         estimate = depth_to_space(last(x), STRIDE)
         error = torch.zeros_like(estimate)
         # The last layer's bias holds the half of rounding. Levels out of range err by what they err when clipped.
         error[area] = (estimate[area] - 0.5).clamp_(0, 255) - target
-        first, between, last = ends.back
-        gradient = last(space_to_depth(error, STRIDE).to(self._dtype) * 2)
-        gradient = between(space_to_depth(_backward(self._stage8, gradient, kept8), 2))
-        gradient = first(_backward(self._stage16, gradient, kept16))
-        return error.square_().sum(), gradient.float()
+        return error, kept16, kept8
 
     @cached_property
     def _stage16(self) -> list[_TwoWayBlock]:
@@ -105,7 +115,7 @@ class _TwoWayBlock(FusedBlock):
         )
         self.taps_back = self.taps.flip((2, 3))
 
-    def forward(self, x: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, low: Tensor) -> Kept:
         """`FusedBlock.__call__`; returns the two rectifiers' results."""
         channels = x.shape[2]
         flat, low = x.view(-1, channels), low.view(-1, channels)
@@ -116,7 +126,7 @@ class _TwoWayBlock(FusedBlock):
         add_update(flat, low, self.v(channel))
         return spatial, channel
 
-    def backward(self, gradient: Tensor, kept: tuple[Tensor, Tensor]) -> None:
+    def backward(self, gradient: Tensor, kept: Kept) -> None:
         """Gradient [H, W, C] of the result -> that of the input, in place."""
         flat = gradient.view(-1, gradient.shape[2])
         spatial, channel = kept
@@ -126,13 +136,13 @@ class _TwoWayBlock(FusedBlock):
         flat += self.a_back(_through_rectifier(h.reshape(flat.shape), spatial, SLOPE_SPATIAL))
 
 
-def _forward(blocks: list[_TwoWayBlock], x: Tensor, dtype: torch.dtype) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+def _forward(blocks: list[_TwoWayBlock], x: Tensor, dtype: torch.dtype) -> tuple[Tensor, list[Kept]]:
     low = x.to(dtype)
     kept = [block.forward(x, low) for block in blocks]
     return x, kept
 
 
-def _backward(blocks: list[_TwoWayBlock], gradient: Tensor, kept: list[tuple[Tensor, Tensor]]) -> Tensor:
+def _backward(blocks: list[_TwoWayBlock], gradient: Tensor, kept: list[Kept]) -> Tensor:
     for block in reversed(blocks):
         block.backward(gradient, kept.pop())
     return gradient

@@ -91,7 +91,7 @@ def test_a_denoiser_that_does_nothing_is_no_opponent(tmp_path: Path):
 def test_files_of_a_longer_search_are_judged_with_its_time(tmp_path: Path):
     methods = ["ncodec-denoised", "ncodec-refined", "dncnn-then-avif420"]
     quality = made_results(tmp_path / "bench-kodak.jsonl", methods, repeats=0)
-    goal = "| BD-rate of ncodec --effort 2, denoised, against DnCNN, then AVIF 4:2:0 | -25 % or less | +"
+    goal = "| BD-rate of ncodec --effort 1, denoised, against DnCNN, then AVIF 4:2:0 | -25 % or less | +"
     for files, encoder in (
         ([quality], "its encoder not timed"),
         ([quality, made_results(tmp_path / "bench-times-x.jsonl", methods, NAMES[:2])], "encoded in 28.0 s a picture"),
@@ -100,8 +100,8 @@ def test_files_of_a_longer_search_are_judged_with_its_time(tmp_path: Path):
         (line,) = (line for line in chapter(text, "Goals").splitlines() if line.startswith(goal))
         assert f" %, {encoder} | **missed** |" in line
     losses = chapter(text, "Where ncodec loses")
-    assert "* Encoding and decoding: ncodec --effort 2, denoised 28.1 s, others faster. ncodec, denoised" in losses
-    assert "| ncodec --effort 2, denoised | - | 28.000 | 0.071 | 28.071 | 178.80 |" in chapter(text, "Time")
+    assert "* Encoding and decoding: ncodec --effort 1, denoised 28.1 s, others faster. ncodec, denoised" in losses
+    assert "| ncodec --effort 1, denoised | - | 28.000 | 0.071 | 28.071 | 178.80 |" in chapter(text, "Time")
 
 
 def test_times_name_their_pictures_and_settings(tmp_path: Path):

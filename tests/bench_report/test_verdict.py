@@ -107,8 +107,8 @@ def test_better_pictures_are_those_of_other_codecs_and_ncodecs_end_is_told():
 
 def test_the_time_of_a_longer_search_is_a_loss():
     losses = verdict(summary_of("ncodec-denoised", "ncodec-refined", "ncodec-then-dncnn")).losses
-    (search,) = (finding for finding in losses if "--effort 2" in finding.title)
-    assert search.title == "Encoding and decoding: ncodec --effort 2, denoised 28.1 s, others faster"
+    (search,) = (finding for finding in losses if "--effort 1" in finding.title)
+    assert search.title == "Encoding and decoding: ncodec --effort 1, denoised 28.1 s, others faster"
     own, cascade = search.items
     assert own == Item("ncodec, denoised", "157 ms (179 x)")
     assert cascade == Item("ncodec plain, then DnCNN", "2.2 s (13 x)")

@@ -19,13 +19,13 @@ from measure.work import all_jobs, clean_and_noisy, kodak, models
 from ncodec import codec
 from ncodec.bench.metrics import psnr_db
 from ncodec.container import dump, parse
-from ncodec.effort import EFFORTS, ROUNDS
+from ncodec.effort import EFFORTS, ROUNDS, SCHEDULES
 from ncodec.picture import Picture
 
 QUALITIES = (2, 4, 6, 8)
 SIGMA, EVERY = 25, 6
-EFFORT = 2
-CPU_SECONDS_PER_ROUND = 0.5
+EFFORT = 1
+CPU_SECONDS_PER_ROUND, CPU_SECONDS = 0.7, 4
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,20 @@ class Job:
 @click.option("--processes", type=int, default=os.cpu_count(), show_default=True)
 def main(folder: Path, out: Path, pictures: int | None, model: str, processes: int) -> None:
     """Measure the pictures of FOLDER."""
-    about = circumstances("refine", model, threads=1, processes=processes, rounds=ROUNDS)
+    about = circumstances(
+        "refine",
+        model,
+        threads=1,
+        processes=processes,
+        rounds=ROUNDS,
+        views=(0, *(schedule.views for schedule in SCHEDULES)),
+    )
     jobs = []
     for seed, path in enumerate(kodak(folder, pictures)):
         levels = {0: (0, EFFORT)} | ({SIGMA: tuple(range(EFFORTS + 1))} if seed % EVERY == 0 else {})
         for sigma, efforts in levels.items():
             jobs += [Job(path, seed, sigma, quality, efforts, model) for quality in QUALITIES]
-    guess_s = CPU_SECONDS_PER_ROUND * sum(ROUNDS[effort] for job in jobs for effort in job.efforts) / 2
+    guess_s = sum(CPU_SECONDS + CPU_SECONDS_PER_ROUND * ROUNDS[effort] for job in jobs for effort in job.efforts) / 2
     rows = [row for part in all_jobs("refine", measure, jobs, processes, guess_s) for row in part]
     rows.sort(key=lambda row: (row["sigma"], row["picture"], row["quality"], row["effort"]))
     write(out, [about, *rows])

@@ -28,6 +28,7 @@ from measure.sections import (
     large,
     real,
     refine,
+    search,
     speed,
     starts,
     step,
@@ -44,6 +45,7 @@ stands at its chapter's end, and in the commands of `tests/measure/`.
 CHAPTERS = {
     "kodak": ("Rate and PSNR on Kodak", kodak.section),
     "refine": ("Refined latents", refine.section),
+    "search": ("What the search for latents is made of", search.section),
     "real": ("Real noise", real.section),
     "cheng": ("The camera noise of Cheng et al.", cheng.section),
     "ablation": ("What the denoising module does", ablation.section),

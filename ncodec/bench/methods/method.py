@@ -76,7 +76,7 @@ _ALONE = ("jpeg2000", "avif444")
 
 def _ours() -> Iterable[Method]:
     yield Method("ncodec-denoised", "ncodec, denoised", NCODEC, codec="ncodec-denoised")
-    yield Method("ncodec-refined", "ncodec --effort 2, denoised", NCODEC, codec="ncodec-refined")
+    yield Method("ncodec-refined", "ncodec --effort 1, denoised", NCODEC, codec="ncodec-refined")
     yield Method("ncodec-partial", "ncodec, half denoised", NCODEC, codec="ncodec-partial")
     yield Method("ncodec-plain", "ncodec, plain", NCODEC, codec="ncodec-plain", output=Output.PLAIN)
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from ncodec import codec
 from ncodec.container import QUALITIES, dump, parse
-from ncodec.effort import ROUNDS
+from ncodec.effort import SCHEDULES
 from ncodec.nets.model import Model
 from ncodec.picture import Picture
 from ncodec.weights import Models
 
 PARTIAL_STRENGTH = 0.5
-EFFORT = 2
+EFFORT = 1
 """Of `ncodec-refined`; the others take their latents as they come."""
 
 
@@ -40,14 +40,17 @@ class Ncodec:
     def kmac_per_pixel(self) -> float:
         """Transforms and integer networks; the encoder of both layers needs the synthesis, too.
 
-        Refining runs it there and back in each round and in two more, and the networks of step 2; and makes its target.
+        Refining runs it there and back in each round and there twice more, and the networks of step 2 as often; and
+        both transforms for each view of its target (of a picture without noise one is enough).
         """
         arch = self.model.arch
         analysis, synthesis = arch.analysis_kmac_per_pixel(), arch.synthesis_kmac_per_pixel()
         exact = arch.exact_kmac_per_pixel()
         total = analysis + synthesis * (1 if self.strength == 1 else 2) + 2 * exact
         if self.effort:
-            total += analysis + synthesis + (ROUNDS[self.effort] + 2) * (2 * synthesis + arch.context_kmac_per_pixel())
+            search = SCHEDULES[self.effort - 1]
+            total += search.views * (analysis + synthesis) + 2 * (search.rounds + 1) * synthesis
+            total += (search.rounds + 2) * arch.context_kmac_per_pixel()
             total += exact - arch.context_kmac_per_pixel()
         return total
 

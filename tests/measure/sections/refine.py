@@ -10,7 +10,12 @@ from ncodec.bench.curves import bd_rate
 
 def section(about: Row, rows: list[Row]) -> str:
     """All of the chapter but its heading."""
-    rounds = ", ".join(f"{count} rounds at effort {effort}" for effort, count in enumerate(about["rounds"]) if effort)
+    counts = zip(about["rounds"], about["views"], strict=True)
+    rounds = ", ".join(
+        f"{plural(count, 'round')} at effort {effort} towards the mean of {plural(views, 'view')}"
+        for effort, (count, views) in enumerate(counts)
+        if effort
+    )
     head = (
         f"`encode --effort` searches for better latents before they are coded: {rounds}. Rates are those of "
         "files without an enhancement section, PSNRs those of the denoised picture against the clean one, both per "
