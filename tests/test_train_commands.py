@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from ncodec.errors import RequestError
 from ncodec.train.__main__ import main as train_command
 from ncodec.train.keep import main as keep_command
 from ncodec.train.loop import Budget, train
@@ -61,3 +64,20 @@ def test_a_release_leaves_no_decoded_pictures(pictures: Path, tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     assert len(list(models.glob("base-*.safetensors"))) == 1
     assert not list(scratch.iterdir())
+
+
+def test_a_run_is_one_processes(pictures: Path, tmp_path: Path) -> None:
+    """A second one there is refused while the first holds it, and has written nothing then; kill -9 lets go of it."""
+    out = tmp_path / "run"
+    train(tiny_recipe(), pictures, out, budget=Budget(steps=1), cache=tmp_path)
+    before = (out / "log.jsonl").read_bytes()
+    hold = "import sys, time; log = open(sys.argv[1], 'a')\nfrom pathlib import Path\n"
+    hold += "from ncodec.train.claim import claim\nclaim(log, Path()); print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", hold, str(out / "log.jsonl")], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(RequestError, match="another process is training this run"):
+            train(tiny_recipe(), pictures, out, budget=Budget(steps=2), cache=tmp_path)
+        assert (out / "log.jsonl").read_bytes() == before
+        other.kill()
+    assert train(tiny_recipe(), pictures, out, budget=Budget(steps=2), cache=tmp_path).progress.step == 2

@@ -17,6 +17,7 @@ from torch import Tensor
 from ncodec.device import choose_device
 from ncodec.errors import RequestError
 from ncodec.train.checkpoint import Progress, Start, load_start, load_state, save_state, save_weights
+from ncodec.train.claim import claim
 from ncodec.train.data import centre_crops, open_packs
 from ncodec.train.evaluate import CROP_SIDE
 from ncodec.train.grow import without_stages
@@ -122,6 +123,7 @@ def train(
     place = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng([place] if place.type == "cuda" else []), (out / LOG).open("a") as log:
+        claim(log, out)
         write = _writer(log, report)
         torch.manual_seed(recipe.loop.seed)
         state = load_state(out)
