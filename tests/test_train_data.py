@@ -11,9 +11,13 @@ from PIL import Image
 
 from ncodec.errors import ImageError
 from ncodec.train import data
+from ncodec.train.checkpoint import Progress, Start
 from ncodec.train.data import list_pictures, load_rgb, open_packs, split
+from ncodec.train.network import trainable_network
 from ncodec.train.patches import PatchSource
 from ncodec.train.recipe import DataRecipe
+from ncodec.train.trainer import Trainer
+from train_tools import tiny_recipe
 
 CPU = torch.device("cpu")
 
@@ -111,3 +115,20 @@ def test_two_runs_may_make_the_same_pack(pictures: Path, tmp_path: Path, monkeyp
     with pytest.raises(ImageError):
         data.write_pack([paths[0], tmp_path / "bad.png"], tmp_path / "bad")
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_weights_that_have_learnt_go_on_with_other_patches(pictures: Path, tmp_path: Path) -> None:
+    """Each run once began with the same patches and the same noise."""
+    pack, _ = open_packs(pictures, tmp_path)
+    recipe = tiny_recipe()
+    network = trainable_network(recipe.architecture).state_dict()
+    drawn = []
+    for steps in (None, 0, 0, 7):
+        start = None if steps is None else Start(recipe.architecture, network, network, Progress(lifetime_steps=steps))
+        trainer = Trainer(recipe, pack, CPU, start)
+        drawn.append((trainer.source.batch(), torch.rand(4, generator=trainer.noise)))
+    for patches, noise in drawn[1:3]:
+        assert torch.equal(patches, drawn[0][0])
+        assert torch.equal(noise, drawn[0][1])
+    assert not torch.equal(drawn[3][0], drawn[0][0])
+    assert not torch.equal(drawn[3][1], drawn[0][1])

@@ -56,8 +56,10 @@ class Trainer:
         # A network that does not work yet leaves its first average behind quickly; a trained one brings a good one.
         self.ema_ramps = start is None or start.is_cut
         self.optimisers = Optimisers(self.task.groups(self.network), recipe.optimiser)
-        self.source = PatchSource(pack, recipe.data, device, recipe.loop.seed)
-        self.noise = torch.Generator(device).manual_seed(recipe.loop.seed)
+        # Weights that have seen the first patches of this seed go on with others, and with other noise.
+        seed = recipe.loop.seed + (start.record.lifetime_steps if start is not None else 0)
+        self.source = PatchSource(pack, recipe.data, device, seed)
+        self.noise = torch.Generator(device).manual_seed(seed)
         self.progress = Progress()
         if start is not None:
             self.progress.lifetime_steps = start.record.lifetime_steps
