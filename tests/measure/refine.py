@@ -23,7 +23,7 @@ from ncodec.effort import EFFORTS, ROUNDS, SCHEDULES
 from ncodec.picture import Picture
 
 QUALITIES = (2, 4, 6, 8)
-SIGMA, EVERY = 25, 6
+SIGMA, EVERY = 25, 8
 EFFORT = 1
 CPU_SECONDS_PER_ROUND, CPU_SECONDS = 0.7, 4
 

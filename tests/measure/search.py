@@ -1,6 +1,6 @@
 """What the search for better latents is made of: variants of it, on crops of the validation split, from real files.
 
-python -m measure.search FOLDER [--cache CACHE] [--crops 8] [--out docs/results/search.jsonl]
+python -m measure.search FOLDER [--cache CACHE] [--crops 6] [--out docs/results/search.jsonl]
 
 FOLDER holds training pictures, CACHE what a training run decoded from them. Rows: `picture`, one a file. The settings
 in `ncodec/effort.py` were chosen on six such crops, by hand.
@@ -77,7 +77,7 @@ class Job:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="Of the decoded pictures.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS / "search.jsonl")
-@click.option("--crops", type=int, default=8, show_default=True)
+@click.option("--crops", type=int, default=6, show_default=True)
 @click.option("--model", default="base", show_default=True)
 @click.option("--processes", type=int, default=os.cpu_count(), show_default=True)
 def main(folder: Path, cache: Path | None, out: Path, crops: int, model: str, processes: int) -> None:
