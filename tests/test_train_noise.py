@@ -56,6 +56,17 @@ def test_camera_noise_is_correlated_and_as_strong_as_asked() -> None:
     assert colours.abs().mean() > 0.05
 
 
+def test_the_mosaic_of_camera_noise_begins_anywhere() -> None:
+    clean = torch.full((8, 3, 16, 16), 0.5)
+    sigma, random = torch.full((8, 1, 1, 1), 8 / 255), torch.Generator().manual_seed(0)
+    noise = torch.stack([camera_noise(clean, sigma, random) - clean for _ in range(100)])
+    phases = noise[..., 1, :, :].unfold(-2, 2, 2).unfold(-2, 2, 2).square()
+    each = phases.mean((1, 2, 3))
+    assert (each.flatten(1).amax(1) / each.flatten(1).amin(1)).median() > 1.2
+    together = each.mean(0)
+    assert together.max() / together.min() < 1.1
+
+
 def test_half_of_camera_noise_has_a_coarse_grain() -> None:
     clean = torch.full((200, 3, 32, 32), 0.5)
     noise = camera_noise(clean, torch.full((200, 1, 1, 1), 8 / 255), torch.Generator().manual_seed(0)) - clean

@@ -123,8 +123,7 @@ def train(
     place = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng([place] if place.type == "cuda" else []), (out / LOG).open("a") as log:
-        claim(log, out)
-        write = _writer(log, report)
+        write = _claimed(log, out, report)
         torch.manual_seed(recipe.loop.seed)
         state = load_state(out)
         start = _start(recipe, state, out, init, drop)
@@ -139,7 +138,10 @@ def train(
         return Result(complete, trainer.progress, out / WEIGHTS)
 
 
-def _writer(log: TextIO, report: Report) -> Report:
+def _claimed(log: TextIO, out: Path, report: Report) -> Report:
+    """What writes lines of the log, which is this process's alone from here on."""
+    claim(log, out)
+
     def write(line: dict[str, Any]) -> None:
         log.write(json.dumps(line) + "\n")
         log.flush()

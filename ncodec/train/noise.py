@@ -109,7 +109,7 @@ def camera_noise(clean: Tensor, sigma: Tensor, generator: torch.Generator) -> Te
 
 def _developed(deviation: Tensor, smooth: Tensor, matrix: Tensor, generator: torch.Generator) -> Tensor:
     """Noise of this standard deviation [B, 3, H, W] at the photosites, demosaiced, mixed and smoothed."""
-    noise = _demosaic(_normal(deviation, generator) * deviation)
+    noise = _demosaic(_normal(deviation, generator) * deviation, generator)
     return _smooth(torch.einsum("bij,bjhw->bihw", matrix, noise), smooth)
 
 
@@ -134,13 +134,16 @@ class _Sensor:
         return relative * sigma * self.gamma * 0.5 ** (self.gamma - 1)
 
 
-def _demosaic(noise: Tensor) -> Tensor:
-    """Keep what an RGGB mosaic sees of `noise`, interpolate bilinearly, and restore the mean variance."""
+def _demosaic(noise: Tensor, generator: torch.Generator) -> Tensor:
+    """Keep what a Bayer mosaic sees of `noise`, interpolate bilinearly, and restore the mean variance.
+
+    The mosaic begins with any of its four photosites, as cropped and mirrored pictures do: its phase against the
+    network's own grid must be nothing to learn.
+    """
+    y, x = torch.randint(2, (2,), generator=generator, device=noise.device).tolist()
     mosaic = torch.zeros_like(noise)
-    mosaic[:, 0, 0::2, 0::2] = noise[:, 0, 0::2, 0::2]
-    mosaic[:, 1, 0::2, 1::2] = noise[:, 1, 0::2, 1::2]
-    mosaic[:, 1, 1::2, 0::2] = noise[:, 1, 1::2, 0::2]
-    mosaic[:, 2, 1::2, 1::2] = noise[:, 2, 1::2, 1::2]
+    for channel, i, j in ((0, y, x), (1, y, 1 - x), (1, 1 - y, x), (2, 1 - y, 1 - x)):
+        mosaic[:, channel, i::2, j::2] = noise[:, channel, i::2, j::2]
     sparse = noise.new_tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
     dense = noise.new_tensor([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
     kernels = torch.stack([sparse, dense, sparse])
