@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from ncodec.train.noise import camera_noise, jpeg_like, linear_noise, noisy_and_sigma
+from ncodec.train.camera import camera_noise, linear_noise, reduced_noise
+from ncodec.train.noise import jpeg_like, noisy_and_sigma
 from ncodec.train.recipe import NoiseRecipe
 
 
@@ -40,8 +44,20 @@ def test_poissonian_noise_grows_with_the_light() -> None:
     assert bright > 1.15 * dark
 
 
-def test_gray_pictures_get_gray_noise() -> None:
-    _, noise = statistics(NoiseRecipe(camera_share=0.5), gray=True)
+def test_photons_are_counted() -> None:
+    recipe = NoiseRecipe(sigma_max=20, sigma_power=0, poisson_share=1, photon_share=1, clean_share=0, camera_share=0)
+    _, noise = statistics(recipe, 0.25)
+    # Of the variance of a mid-gray, 85 % is Poissonian on average and half as strong here.
+    assert noise.std() * 255 == pytest.approx(20 * (0.85 * 0.5 + 0.15) ** 0.5, rel=0.05)
+    assert noise.mean() * 255 == pytest.approx(0, abs=0.2)
+    assert noise.pow(3).mean() / noise.std() ** 3 > 0.1  # normal noise has no skew
+    normal = statistics(dataclasses.replace(recipe, photon_share=0), 0.25)[1]
+    assert abs(normal.pow(3).mean() / normal.std() ** 3) < 0.05
+
+
+@pytest.mark.parametrize("photon_share", [0, 1])
+def test_gray_pictures_get_gray_noise(photon_share: float) -> None:
+    _, noise = statistics(NoiseRecipe(camera_share=0.5, photon_share=photon_share), gray=True)
     assert torch.equal(noise[:, :1].expand_as(noise), noise)
 
 
@@ -73,6 +89,34 @@ def test_half_of_camera_noise_has_a_coarse_grain() -> None:
     # Fine noise reaches two pixels to each side: interpolation, then smoothing.
     far = (noise[..., 4:] * noise[..., :-4]).mean((1, 2, 3)) / noise.var((1, 2, 3))
     assert 0.2 < (far > 0.06).float().mean() < 0.6
+
+
+def reach(noise: torch.Tensor) -> torch.Tensor:
+    """Correlation of neighbours three pixels apart."""
+    return (noise[..., 3:] * noise[..., :-3]).mean() / noise.square().mean()
+
+
+def test_reduced_noise_is_soft_and_its_colour_softer() -> None:
+    clean = torch.full((100, 3, 64, 64), 0.5)
+    sigma = torch.full((100, 1, 1, 1), 8 / 255)
+    noise = reduced_noise(clean, sigma, torch.Generator().manual_seed(0)) - clean
+    each = noise.flatten(1).std(1) * 255
+    assert each.min() > 0.1 * 8
+    assert each.max() < 1.1 * 8
+    luma = (noise * noise.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+    assert reach(noise[:, 2] - luma) > 0.4 > 0.2 > reach(luma)
+
+
+def test_a_tone_curve_takes_reduced_noise_out_of_the_darks() -> None:
+    sigma = torch.full((100, 1, 1, 1), 8 / 255)
+    dark, middle = (torch.full((100, 3, 64, 64), level) for level in (0.03, 0.4))
+
+    def ratio(add: Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]) -> float:
+        deviations = ((add(x, sigma, torch.Generator().manual_seed(0)) - x).std().item() for x in (dark, middle))
+        return next(deviations) / next(deviations)
+
+    assert ratio(reduced_noise) < 0.9
+    assert ratio(camera_noise) > 1.5
 
 
 def test_linear_noise_is_white_and_strongest_in_the_darks() -> None:

@@ -15,6 +15,10 @@ from ncodec.train.recipe import DataRecipe
 WEIGHT_MAX_PX = 2_000_000
 """A picture is chosen in proportion to its pixels, up to this many: large ones hold much of the same."""
 LUMA = (0.299, 0.587, 0.114)
+DARK_POWERS = (1.2, 3.0)
+"""Dark pictures are others to a power between these: bright spots on black, as a fluorescence microscope has them."""
+DARK_GRAY_SHARE = 0.5
+"""So many of them are gray, if not more of all are."""
 
 
 class PatchSource:
@@ -53,11 +57,18 @@ class PatchSource:
             large = self._cut(chosen[resized], odd_side)
             parts.append(functional.interpolate(large, size=(side, side), mode="bilinear", antialias=True))
         x = torch.cat(parts).div_(255)
-        gray = np.flatnonzero(self.random.random(recipe.batch) < recipe.gray_share)
+        is_dark = self.random.random(recipe.batch) < recipe.dark_share
+        gray_chance = np.where(is_dark, np.maximum(recipe.gray_share, DARK_GRAY_SHARE), recipe.gray_share)
+        gray = np.flatnonzero(self.random.random(recipe.batch) < gray_chance)
         if len(gray):
             luma = x.new_tensor(LUMA)[:, None, None]
             at = torch.from_numpy(gray).to(self.device)
             x[at] = (x[at] * luma).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        dark = np.flatnonzero(is_dark)
+        if len(dark):
+            power = x.new_tensor(self.random.uniform(*DARK_POWERS, len(dark)))[:, None, None, None]
+            at = torch.from_numpy(dark).to(self.device)
+            x[at] = x[at] ** power
         return x.contiguous(memory_format=torch.channels_last)
 
     def _cut(self, pictures: np.ndarray, side: int) -> Tensor:

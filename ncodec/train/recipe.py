@@ -29,6 +29,8 @@ class DataRecipe:
     resized_share: float = 0.1
     """Reduced by one factor in 1..2 drawn anew for every batch."""
     gray_share: float = 0.1
+    dark_share: float = 0.0
+    """Darkened, see `ncodec.train.patches.DARK_POWERS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,14 @@ class NoiseRecipe:
     clean_share: float = 0.12
     poisson_share: float = 0.5
     """Of the white part: this share is partly Poissonian (Foi et al.), the rest purely Gaussian."""
-    camera_share: float = 0.25
+    photon_share: float = 0.5
+    """Of the Poissonian part: this share is drawn photon by photon, the rest as normal noise of that variance."""
+    camera_share: float = 0.35
     """Drawn in linear light, as cameras do."""
-    linear_share: float = 0.4
+    linear_share: float = 0.3
     """Of the camera part: this share is white (Cheng et al.), the rest correlated in space and colour."""
+    reduced_share: float = 0.35
+    """Of the camera part: this share is what a camera's own noise reduction leaves."""
     jpeg_share: float = 0.3
     """Of the camera part: this share is quantised like a JPEG file afterwards."""
 
