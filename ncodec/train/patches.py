@@ -17,6 +17,8 @@ WEIGHT_MAX_PX = 2_000_000
 LUMA = (0.299, 0.587, 0.114)
 DARK_POWERS = (1.2, 3.0)
 """Dark pictures are others to a power between these: bright spots on black, as a fluorescence microscope has them."""
+DARK_BLACK_MAX = 0.06
+"""Their black is a level from 0 to this: the offset that detectors add, which keeps noise from being cut off at 0."""
 DARK_GRAY_SHARE = 0.5
 """So many of them are gray, if not more of all are."""
 
@@ -66,9 +68,10 @@ class PatchSource:
             x[at] = (x[at] * luma).sum(1, keepdim=True).expand(-1, 3, -1, -1)
         dark = np.flatnonzero(is_dark)
         if len(dark):
-            power = x.new_tensor(self.random.uniform(*DARK_POWERS, len(dark)))[:, None, None, None]
+            draws = (self.random.uniform(*DARK_POWERS, len(dark)), self.random.uniform(0, DARK_BLACK_MAX, len(dark)))
+            power, black = (x.new_tensor(draw)[:, None, None, None] for draw in draws)
             at = torch.from_numpy(dark).to(self.device)
-            x[at] = x[at] ** power
+            x[at] = black + (1 - black) * x[at] ** power
         return x.contiguous(memory_format=torch.channels_last)
 
     def _cut(self, pictures: np.ndarray, side: int) -> Tensor:
