@@ -61,6 +61,18 @@ def test_gray_pictures_get_gray_noise(photon_share: float) -> None:
     assert torch.equal(noise[:, :1].expand_as(noise), noise)
 
 
+def test_gray_pictures_get_any_plane_of_a_cameras_noise() -> None:
+    recipe = NoiseRecipe(sigma_max=10, sigma_power=0, camera_share=1, linear_share=0, reduced_share=0, clean_share=0)
+    clean, random = torch.full((8, 3, 32, 32), 0.5), torch.Generator().manual_seed(0)
+    noise = [noisy_and_sigma(clean, recipe, random)[0] - clean for _ in range(40)]
+    assert all(torch.equal(each[:, :1].expand_as(each), each) for each in noise)
+    # Interpolated pixels have less noise: three of four in a red or blue plane, half of them in a green one.
+    energy = torch.stack([each[:, 0].unfold(-2, 2, 2).unfold(-2, 2, 2).square().mean((0, 1, 2)) for each in noise])
+    spread = energy.flatten(1).amax(1) / energy.flatten(1).amin(1)
+    assert (spread > 1.6).any()
+    assert (spread < 1.2).any()
+
+
 def test_camera_noise_is_correlated_and_as_strong_as_asked() -> None:
     clean = torch.full((200, 3, 32, 32), 0.5)
     sigma = torch.full((200, 1, 1, 1), 8 / 255)

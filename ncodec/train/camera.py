@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+UNMIXED_SHARE = 0.25
+"""Of the cameras: these hand their sensor's colours on as they are."""
 COARSEST = 0.7
 """The largest share of a camera's noise energy that has the coarse grain."""
 RGB_TO_YCC = (0.299, 0.587, 0.114, -0.168736, -0.331264, 0.5, 0.5, -0.418688, -0.081312)
@@ -162,6 +164,7 @@ def _colour_matrix(count: int, like: Tensor, generator: torch.Generator) -> Tens
     """float32 [count, 3, 3]: white balance, then a camera-to-sRGB matrix (rows sum to 1), mean gain taken out."""
     gains = 1 + draw_uniform(2, count, like, generator).view(2, count) * 1.2
     cross = draw_uniform(6, count, like, generator).view(6, count) * 0.5
+    cross *= draw_uniform(1, count, like, generator).view(1, count) >= UNMIXED_SHARE
     matrix = like.new_zeros(count, 3, 3)
     for k, (i, j) in enumerate((i, j) for i in range(3) for j in range(3) if i != j):
         matrix[:, i, j] = -cross[k]

@@ -41,7 +41,7 @@ def noisy_and_sigma(clean: Tensor, recipe: NoiseRecipe, generator: torch.Generat
         jpeg = (uniform[5, camera] < recipe.jpeg_share).flatten().nonzero().flatten()
         if len(jpeg):
             taken[jpeg] = jpeg_like(taken[jpeg], generator)
-        out[camera] = torch.where(gray[camera], taken[:, 1:2], taken)
+        out[camera] = torch.where(gray[camera], _one_plane(taken, generator), taken)
     return to_8_bits(out), sigma.flatten()
 
 
@@ -70,6 +70,13 @@ def _camera_pictures(clean: Tensor, sigma: Tensor, recipe: NoiseRecipe, generato
         if len(rows := chosen.flatten().nonzero().flatten()):
             taken[rows] = add(clean[rows], sigma[rows], generator)
     return taken
+
+
+def _one_plane(taken: Tensor, generator: torch.Generator) -> Tensor:
+    """[B, 1, H, W]: a channel of [B, 3, H, W] or their mean, as colour cameras behind microscopes are used."""
+    planes = torch.cat([taken, taken.mean(1, keepdim=True)], 1)
+    chosen = int(torch.randint(4, (1,), generator=generator, device=taken.device))
+    return planes[:, chosen : chosen + 1]
 
 
 def jpeg_like(x: Tensor, generator: torch.Generator) -> Tensor:
