@@ -13,6 +13,8 @@ from torch.nn import functional
 
 UNMIXED_SHARE = 0.25
 """Of the cameras: these hand their sensor's colours on as they are."""
+FAINTEST = 2.5 / 255
+"""The least standard deviation of reduced noise: clean pictures have fainter grain, too, and it is to be kept there."""
 COARSEST = 0.7
 """The largest share of a camera's noise energy that has the coarse grain."""
 RGB_TO_YCC = (0.299, 0.587, 0.114, -0.168736, -0.331264, 0.5, 0.5, -0.418688, -0.081312)
@@ -73,14 +75,14 @@ def reduced_noise(clean: Tensor, sigma: Tensor, generator: torch.Generator) -> T
 
     Args:
         clean: float32 [B, 3, H, W].
-        sigma: float32 [B, 1, 1, 1], standard deviation of a mid-gray's noise, in [0, 1] units, if all of it is left.
+        sigma: float32 [B, 1, 1, 1], standard deviation of a mid-gray's noise, in [0, 1] units, before the reduction.
         generator: where the noise comes from.
     """
     gamma, read_share, contrast, left, fine, blotch, colour = draw_uniform(7, len(clean), clean, generator)
     # A tone curve takes the noise out of the darks, where a bare gamma has most of it; so does little read noise.
     sensor = _Sensor(1.8 + 0.6 * gamma, 0.005 * 30**read_share, 1 + 0.8 * contrast)
     linear = sensor.to_linear(clean)
-    deviation = sensor.deviation(linear, sigma * (0.15 + 0.85 * left))
+    deviation = sensor.deviation(linear, FAINTEST + 0.8 * left * sigma)
     matrix = _colour_matrix(len(clean), clean, generator)
     noise = _developed(deviation, torch.zeros_like(fine), matrix, generator)
     ycc = torch.einsum("ij,bjhw->bihw", clean.new_tensor(RGB_TO_YCC).view(3, 3), noise)
