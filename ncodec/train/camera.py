@@ -85,12 +85,13 @@ def reduced_noise(clean: Tensor, sigma: Tensor, generator: torch.Generator) -> T
     deviation = sensor.deviation(linear, FAINTEST + 0.8 * left * sigma)
     matrix = _colour_matrix(len(clean), clean, generator)
     noise = _developed(deviation, torch.zeros_like(fine), matrix, generator)
-    ycc = torch.einsum("ij,bjhw->bihw", clean.new_tensor(RGB_TO_YCC).view(3, 3), noise)
+    to_ycc = clean.new_tensor(RGB_TO_YCC).view(3, 3)
+    ycc = torch.einsum("ij,bjhw->bihw", to_ycc, noise)
     soft = 1.5 * fine**1.5
     ycc = _blurred(ycc, torch.cat([soft, soft + 4 * blotch, soft + 4 * blotch], 1))
     ycc /= _rms(ycc, (2, 3))
     ycc[:, 1:] *= 0.15 + 0.65 * colour
-    noise = torch.einsum("ij,bjhw->bihw", clean.new_tensor(RGB_TO_YCC).view(3, 3).inverse(), ycc)
+    noise = torch.einsum("ij,bjhw->bihw", to_ycc.inverse(), ycc)
     return sensor.to_picture(linear + noise * (_rms(deviation, (1, 2, 3)) / _rms(noise, (1, 2, 3))))
 
 

@@ -1,11 +1,11 @@
-"""After a release: every result file that depends on the base model, and the two documents made from them.
+"""After a release: all result files that depend on the base model alone, and the two documents made from them.
 
 python -m measure.everything DATA WEIGHTS --work FOLDER [--run RUN] [--only kodak,cc15]
 
 DATA holds kodak/ and real/, WEIGHTS the authors' DnCNN and LPIPS's network. What is measured is the newest release of
 the checkout that this runs in. Steps run two at a time, one thread each; then those that measure time, one at a time
 on both cores: the machine must have nothing else to do. A step that has ended is not run again in the same FOLDER, one
-that was interrupted goes on where it can. Two cores without AMX need nearly three hours.
+that was interrupted goes on where it can.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT
-from measure.steps import Step, all_steps
+from measure.steps import Step, all_steps, prepare
 
 AT_A_TIME = 2
 LOOK_EVERY_S = 1.0
@@ -39,6 +39,7 @@ def main(data: Path, weights: Path, work: Path, run: Path | None, only: str | No
     if unknown := wanted - {step.name for step in steps}:
         raise click.UsageError(f"no steps {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in steps)}")
     steps = [step for step in steps if step.name in wanted]
+    prepare(data, work)
     failed = run_all([step for step in steps if not step.is_timed], work, AT_A_TIME)
     failed += run_all([step for step in steps if step.is_timed], work, 1)
     write_documents()

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from measure.merge import merged
 from measure.results import RESULTS, ROOT
 from ncodec.bench.results import read_results, write_results
 
+REAL_SETS = ("cc15", "fmd")
 TIMED_PICTURES = ("kodim05.png", "kodim23.png")
 TIMED_METHODS = (
     "ncodec-denoised,ncodec-plain,ncodec-then-dncnn,dncnn-then-avif420,dncnn-then-avif444,dncnn-then-jxl,dncnn,noisy,"
@@ -75,7 +75,7 @@ class Step:
 
 
 def all_steps(data: Path, weights: Path, work: Path, run: Path | None) -> list[Step]:
-    """Those of one thread first, rates before what is measured in few places."""
+    """Those of one thread first, rates before what is measured in few places. `prepare` makes what they read."""
     kodak = str(data / "kodak")
     common = ("--repeats", "0", "--threads", "1", "--show", "0", "--lpips-weights", str(weights / LPIPS))
     floats = ("--weights", str(run)) if run else ()
@@ -86,49 +86,49 @@ def all_steps(data: Path, weights: Path, work: Path, run: Path | None) -> list[S
     def measured(name: str, folder: str, *more: str) -> Step:
         return Step(name, name, (f"measure.{name}", folder, "--processes", "1", *more))
 
+    clean = {name: ("--reference", f"{work}/{name}-clean") for name in REAL_SETS}
+    four = ("--qualities", "1,3,5,8")
     cascades = "ncodec-then-fdncnn-given,ncodec-then-fdncnn-estimated"
     steps = [
         bench("kodak-25", kodak, "kodak-25", "ncodec-denoised,ncodec-plain,ncodec-partial"),
         measured("kodak", kodak, *floats),
         bench("kodak-10", kodak, "kodak-10", "ncodec-denoised", "--noise", "gaussian:10"),
         bench("kodak-50", kodak, "kodak-50", "ncodec-denoised", "--noise", "gaussian:50"),
-        *(_real(bench, name, data, work, "") for name in ("cc15", "fmd")),
+        *(bench(name, f"{work}/{name}-noisy", name, "ncodec-denoised", *clean[name]) for name in REAL_SETS),
         measured("real", str(data / "real"), "--dncnn", str(weights / BLIND_DNCNN)),
         bench("kodak-25-refined", kodak, "kodak-25", "ncodec-refined"),
         bench("kodak-25-dncnn", kodak, "kodak-25", "ncodec-then-dncnn"),
         bench("kodak-25-fdncnn", kodak, "kodak-25", cascades, "--qualities", "3,6"),
         measured("cheng", kodak),
         measured("enhancement", kodak),
-        *(_real(bench, name, data, work, "-refined") for name in ("cc15", "fmd")),
-        bench(
-            "kodak-10-refined", kodak, "kodak-10", "ncodec-refined", "--noise", "gaussian:10", "--qualities", "1,3,5,8"
+        *(
+            bench(f"{name}-refined", f"{work}/{name}-noisy", name, "ncodec-refined", *clean[name], *four)
+            for name in REAL_SETS
         ),
+        bench("kodak-10-refined", kodak, "kodak-10", "ncodec-refined", "--noise", "gaussian:10", *four),
         measured("refine", kodak),
         measured("search", str(data / "train"), "--cache", str(work / "pack")),
     ]
     return steps + _timed_steps(data, work)
 
 
-def _real(bench: Callable[..., Step], name: str, data: Path, work: Path, ending: str) -> Step:
-    """CC15 or FMD: bench wants noisy and clean pictures of one name in two folders."""
-    for folder, kind in (("noisy", "_real"), ("clean", "_mean")):
-        place = work / f"{name}-{folder}"
-        place.mkdir(parents=True, exist_ok=True)
-        for path in sorted((data / "real" / name).glob("*_real.png")):
-            link = place / path.name
-            if not link.exists():
-                link.symlink_to(path.with_name(path.name.replace("_real", kind)).resolve())
-    own = ("ncodec-refined", "--qualities", "1,3,5,8") if ending else ("ncodec-denoised",)
-    return bench(
-        name + ending, str(work / f"{name}-noisy"), name, own[0], "--reference", str(work / f"{name}-clean"), *own[1:]
-    )
+def prepare(data: Path, work: Path) -> None:
+    """The folders that `ncodec bench` reads: pairs of one name, and the pictures that are timed."""
+    for name in REAL_SETS:
+        for folder, ending in (("noisy", "_real"), ("clean", "_mean")):
+            place = work / f"{name}-{folder}"
+            place.mkdir(parents=True, exist_ok=True)
+            for path in sorted((data / "real" / name).glob("*_real.png")):
+                link = place / path.name
+                if not link.exists():
+                    link.symlink_to(path.with_name(path.name.replace("_real", ending)))
+    timed = work / "timed"
+    timed.mkdir(parents=True, exist_ok=True)
+    for name in TIMED_PICTURES:
+        shutil.copy(data / "kodak" / name, timed / name)
 
 
 def _timed_steps(data: Path, work: Path) -> list[Step]:
-    two = work / "two"
-    two.mkdir(parents=True, exist_ok=True)
-    for name in TIMED_PICTURES:
-        shutil.copy(data / "kodak" / name, two / name)
     has_amx = "amx_tile" in Path("/proc/cpuinfo").read_text()
     ending = "" if has_amx else "-on-epyc"  # files of the machine with AMX have the plain names
     about = ("--qualities", "3,6", "--show", "0")
@@ -138,10 +138,11 @@ def _timed_steps(data: Path, work: Path) -> list[Step]:
             Step(
                 f"times-{dtype}",
                 f"bench-times-{dtype}{ending}",
-                ("ncodec", "bench", str(two), *about, "--dtype", dtype, "--methods", TIMED_METHODS + more),
+                ("ncodec", "bench", str(work / "timed"), *about, "--dtype", dtype, "--methods", TIMED_METHODS + more),
                 is_timed=True,
             )
             for dtype, more in (("float32", ""), ("bfloat16", ",ncodec-refined"))
         ),
+        Step("large", "large", ("measure.large",), is_timed=True),
         *([Step("cold", "cold", ("measure.cold", str(data / "kodak")), is_timed=True)] if has_amx else []),
     ]
