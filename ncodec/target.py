@@ -54,7 +54,7 @@ def best_estimate(model: Model, pixels: Tensor, noise: Noise, views: int = 1, pr
     light = sum(part.sum(dtype=torch.float64).item() for part in pixels.split(STRIP)) / pixels.numel()
     variance = 255 * noise.poisson_a * light + 255**2 * noise.gaussian_b
     quality, mean = _first_view(model, pixels, variance)
-    for view in range(1, views if _share_kept(pixels, mean, variance) < 1 else 1):
+    for view in range(1, views if variance > 0 else 1):
         progress(view / views)
         mean.add(pixels, _denoised(model, pixels, quality, view))
     share = _share_kept(pixels, mean, variance)
