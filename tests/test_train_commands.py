@@ -72,11 +72,11 @@ def test_a_run_is_one_processes(pictures: Path, tmp_path: Path) -> None:
     train(tiny_recipe(), pictures, out, budget=Budget(steps=1), cache=tmp_path)
     before = (out / "log.jsonl").read_bytes()
     hold = "import sys, time; log = open(sys.argv[1], 'a')\nfrom pathlib import Path\n"
-    hold += "from ncodec.train.claim import claim\nclaim(log, Path()); print('held', flush=True); time.sleep(60)"
+    hold += "from ncodec.claim import claim\nclaim(log, Path()); print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", hold, str(out / "log.jsonl")], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(RequestError, match="another process is training this run"):
+        with pytest.raises(RequestError, match="another process is at work there"):
             train(tiny_recipe(), pictures, out, budget=Budget(steps=2), cache=tmp_path)
         assert (out / "log.jsonl").read_bytes() == before
         other.kill()

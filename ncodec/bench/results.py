@@ -11,11 +11,14 @@ from typing import Any
 
 from ncodec.bench.identity import Identities
 from ncodec.bench.row import Circumstances, Figures, Row
+from ncodec.claim import claim
 from ncodec.errors import RequestError
 
 FIGURES = [figure.name for figure in fields(Figures)]
 DIGITS = 7
 """Significant digits of a number in a result file."""
+OPENING = b'{"kind": "'
+"""How every line begins."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Results:
 
 
 def read_results(path: Path) -> Results:
-    """Read a result file. A last line that was cut off (by a power failure, a kill) is passed over.
+    """Read a result file. A last line of ours that was cut off (by a power failure, a kill) is passed over.
 
     Raises:
         RequestError: a line is not of a result file of `ncodec bench`.
@@ -40,8 +43,7 @@ def read_results(path: Path) -> Results:
     """
     circumstances: dict[str, Circumstances] = {}
     rows: list[Row] = []
-    whole = path.read_bytes().rpartition(b"\n")[0]
-    for number, line in enumerate(whole.splitlines(), 1):
+    for number, line in enumerate(_whole_lines(path.read_bytes()).splitlines(), 1):
         try:
             record = json.loads(line)
             kind, claimed = record.pop("kind"), record.pop("id", None)
@@ -54,6 +56,18 @@ def read_results(path: Path) -> Results:
         except (ValueError, TypeError, KeyError, AttributeError) as err:
             raise RequestError(f"{path}, line {number}: not a result of ncodec bench ({err})") from err
     return Results(circumstances, tuple(rows))
+
+
+def _whole_lines(data: bytes) -> bytes:
+    """What is there without a last line of ours that was cut off. One that an editor left without its end is whole."""
+    lines, newline, last = data.rpartition(b"\n")
+    if not OPENING.startswith(last[: len(OPENING)].strip(b"\0")):  # some file systems leave zeros where the power fails
+        return data
+    try:
+        json.loads(last)
+    except ValueError:
+        return lines + newline
+    return data
 
 
 def write_results(path: Path, results: Results) -> None:
@@ -74,18 +88,23 @@ class ResultFile:
         rows: those that were there, and those that were added.
 
     Raises:
-        RequestError, OSError: as `read_results`.
+        RequestError, OSError: as `read_results`; another process adds to it.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = read_results(path) if path.exists() else Results({}, ())
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            claim(self._fd, path.parent)
+            found = read_results(path)
+            _mend_end(self._fd, path.read_bytes())
+        except BaseException:
+            os.close(self._fd)
+            raise
         self.rows = list(found.rows)
         self.circumstances = dict(found.circumstances)
         self._identities = Identities(self.circumstances)
         self._measured = {(self._identities.of(row), row.thing): row for row in found.rows}
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        os.ftruncate(self._fd, path.read_bytes().rfind(b"\n") + 1)
 
     def __enter__(self) -> ResultFile:
         return self
@@ -110,7 +129,27 @@ class ResultFile:
         self.rows.append(row)
 
     def _append(self, record: dict[str, Any]) -> None:
-        os.write(self._fd, _line(record))  # one call: an interrupt comes before or after it
+        _write(self._fd, _line(record))
+
+
+def _mend_end(fd: int, data: bytes) -> None:
+    """Nothing but whole lines: so that the next one begins on its own."""
+    whole = _whole_lines(data)
+    os.ftruncate(fd, len(whole))
+    if whole and not whole.endswith(b"\n"):
+        _write(fd, b"\n")
+
+
+def _write(fd: int, data: bytes) -> None:
+    """Append all of it or nothing. A disk that fills up takes a part without an error, and says so next time."""
+    size = os.fstat(fd).st_size
+    try:
+        written = os.write(fd, data)  # nearly always one call: an interrupt comes before or after it
+        while written < len(data):
+            written += os.write(fd, data[written:])
+    except BaseException:
+        os.ftruncate(fd, size)
+        raise
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ncodec.claim import claim
 from ncodec.device import choose_device
 from ncodec.errors import RequestError
 from ncodec.train.checkpoint import Progress, Start, load_start, load_state, save_state, save_weights
-from ncodec.train.claim import claim
 from ncodec.train.data import centre_crops, open_packs
 from ncodec.train.evaluate import CROP_SIDE
 from ncodec.train.grow import without_stages

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,12 +62,69 @@ def test_a_file_grows_and_is_found_again(tmp_path: Path) -> None:
 def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", ROW, row(setting="4"))
     whole = path.read_bytes()
-    for cut in (1, 20, len(whole.splitlines()[-1])):
-        path.write_bytes(whole[:-cut])
+    last = len(whole.splitlines()[-1])
+    ends = [whole[:-cut] for cut in (2, 20, last, last + 1)]
+    for left in (*ends, whole[: -last - 1] + bytes(last)):
+        path.write_bytes(left)
         assert read_results(path).rows == (ROW,)
         with ResultFile(path) as file:
             file.add(row(setting="4"))
         assert path.read_bytes() == whole
+
+
+def test_a_last_line_without_its_end_is_kept(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.jsonl", ROW, row(setting="4"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with ResultFile(path) as file:
+        assert len(file.rows) == 2
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("text", ['{"mine": [1, 2]}', "my notes", "[]", '{"kind": "mine"}'])
+def test_a_foreign_file_of_one_line_is_not_touched(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(text)
+    with pytest.raises(RequestError, match="line 1: not a result"):
+        ResultFile(path)
+    assert path.read_text() == text
+
+
+def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes what still fits, without an error, and says so only when there is no room at all."""
+    path = written(tmp_path / "r.jsonl", ROW)
+    before, real, room = path.read_bytes(), os.write, [30]
+
+    def write(fd: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real(fd, data[: room[0]])
+        room[0] -= written
+        return written
+
+    with ResultFile(path) as file:
+        monkeypatch.setattr(os, "write", write)
+        with pytest.raises(OSError, match="No space"):
+            file.add(row(setting="4"))
+        assert path.read_bytes() == before
+        assert len(file.rows) == 1
+        room[0] = 1 << 20
+        file.add(row(setting="4"))
+    assert len(read_results(path).rows) == 2
+
+
+def test_a_short_write_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:100]))
+    assert read_results(written(tmp_path / "r.jsonl", ROW)).rows == (ROW,)
+
+
+def test_a_file_is_one_processes(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.jsonl", ROW)
+    with ResultFile(path), pytest.raises(RequestError, match="another process"):
+        ResultFile(path)
+    with ResultFile(path) as file:
+        assert file.rows == [ROW]
 
 
 @pytest.mark.parametrize(
