@@ -20,6 +20,7 @@ from ncodec.errors import ModelError, RequestError
 from ncodec.train.__main__ import main, parse_time_of_day
 from ncodec.train.checkpoint import (
     PIECE_BYTES,
+    STATE_KEYS,
     Progress,
     Start,
     load_start,
@@ -116,10 +117,19 @@ def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"rubbish")
     with pytest.raises(ModelError, match="cannot be read"):
         load_state(tmp_path)
+    for other in ({"model": 1}, [1, 2]):
+        torch.save(other, tmp_path / "state.pt")
+        with pytest.raises(ModelError, match="of another program"):
+            load_state(tmp_path)
+    (tmp_path / "state.pt").unlink()
+    for text in ("[]", "{}", '{"pieces": [], "sha256": 1}', "1"):
+        (tmp_path / "state.json").write_text(text)
+        with pytest.raises(ModelError, match="state"):
+            load_state(tmp_path)
 
 
 def test_a_state_in_pieces(tmp_path: Path) -> None:
-    state = {"a": torch.arange(PIECE_BYTES // 3), "b": {"c": 1}}
+    state = dict.fromkeys(STATE_KEYS) | {"a": torch.arange(PIECE_BYTES // 3), "b": {"c": 1}}
     save_state(state, tmp_path)
     save_state(state, tmp_path, pieces=True)
     sizes = [p.stat().st_size for p in tmp_path.iterdir()]
@@ -128,7 +138,7 @@ def test_a_state_in_pieces(tmp_path: Path) -> None:
     loaded = load_state(tmp_path)
     assert loaded is not None
     assert torch.equal(loaded["a"], state["a"])
-    save_state({"a": 1}, tmp_path, pieces=True)
+    save_state(dict.fromkeys(STATE_KEYS) | {"a": 1}, tmp_path, pieces=True)
     assert len(list(tmp_path.iterdir())) == 2
     next(tmp_path.glob("state-*")).write_bytes(b"other")
     with pytest.raises(ModelError, match="do not fit"):
@@ -239,7 +249,7 @@ def test_sigterm_ends_a_run_with_its_state_saved(pictures: Path, tmp_path: Path)
             os.kill(os.getpid(), signal.SIGTERM)
 
     result = train(tiny_recipe(), pictures, tmp_path, budget=Budget(steps=50), device="cpu", report=stop)
-    assert not result.complete
+    assert (result.complete, result.signal) == (False, signal.SIGTERM)
     state = load_state(tmp_path)
     assert state is not None
     assert state["progress"]["step"] == result.progress.step == 4

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,13 +15,24 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from ncodec.cli import main as cli
 from ncodec.errors import RequestError
 from ncodec.train.__main__ import main as train_command
+from ncodec.train.checkpoint import load_state
 from ncodec.train.keep import main as keep_command
 from ncodec.train.loop import Budget, train
+from ncodec.train.noise_kinds import noise_changes
+from ncodec.train.recipe import NoiseRecipe, Recipe
 from ncodec.train.record import main as record_command
 from ncodec.train.release import main as release_command
-from train_tools import tiny_recipe
+from train_tools import as_toml, tiny_recipe
+
+
+def recipe_file(folder: Path) -> Path:
+    """The tiny recipe, as the command reads it."""
+    path = folder / "tiny.toml"
+    path.write_text(as_toml(tiny_recipe().to_dict()))
+    return path
 
 
 def refused(command: click.Command, *words: object) -> Result:
@@ -64,6 +78,80 @@ def test_a_release_leaves_no_decoded_pictures(pictures: Path, tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     assert len(list(models.glob("base-*.safetensors"))) == 1
     assert not list(scratch.iterdir())
+
+
+def test_a_release_replaces_nobodys_readme(pictures: Path, tmp_path: Path) -> None:
+    train(tiny_recipe(), pictures, tmp_path / "run", budget=Budget(steps=1), device="cpu")
+    (tmp_path / "README.md").write_text("# Models\n\nMy own.\n")
+    words = ("--weights", tmp_path / "run", "--data", pictures, "--models", tmp_path, "--trained-on", "shapes")
+    assert "README.md" in refused(release_command, *words).stderr
+    assert (tmp_path / "README.md").read_text() == "# Models\n\nMy own.\n"
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_weights_without_their_state_are_not_replaced(pictures: Path, tmp_path: Path) -> None:
+    """Somebody deleted the state, which is large, and says the same command again."""
+    words = ("--data", pictures, "--out", tmp_path / "run", "--steps", 1, "--recipe", recipe_file(tmp_path))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "weights.safetensors").write_text("hours of work")
+    assert "--init" in refused(train_command, *words).stderr
+    assert (tmp_path / "run" / "weights.safetensors").read_text() == "hours of work"
+
+
+def test_a_folder_without_pictures_leaves_no_run(tmp_path: Path) -> None:
+    assert refused(train_command, "--data", tmp_path, "--out", tmp_path / "run", "--steps", 1).exit_code == 3
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_for_ones_own_pictures(pictures: Path, tmp_path: Path) -> None:
+    """One command trains it and writes what encode and decode take; going on keeps the earlier model."""
+    out = tmp_path / "my camera"
+    words = ["train", "--data", pictures, "--out", out, "--recipe", recipe_file(tmp_path), "--noise", "camera:12"]
+    assert cli.main([*map(str, words), "--steps", "2", "--device", "cpu", "--threads", "1"]) == 0
+    state = load_state(out)
+    assert state is not None
+    assert (state["recipe"]["noise"]["camera_share"], state["recipe"]["noise"]["sigma_max"]) == (1, pytest.approx(20))
+    (model,) = out.glob("my camera-*.safetensors")
+    assert hashlib.sha256(model.read_bytes()).hexdigest().startswith(model.stem.removeprefix("my camera-"))
+    coded, back = str(tmp_path / "0.ncd"), str(tmp_path / "0.png")
+    assert cli.main(["encode", str(pictures / "0.png"), "-o", coded, "--model", str(model)]) == 0
+    assert cli.main(["decode", coded, "-o", back, "--model", str(model)]) == 0
+    assert cli.main(["decode", coded, "-o", back, "--force"]) == 5
+    assert cli.main([*map(str, words), "--steps", "3", "--device", "cpu", "--threads", "1"]) == 0
+    assert len(list(out.glob("my camera-*.safetensors"))) == 2
+    assert model.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_a_signal_ends_says_so(number: signal.Signals, pictures: Path, tmp_path: Path) -> None:
+    words = ("--data", pictures, "--out", tmp_path / "run", "--recipe", recipe_file(tmp_path), "--seconds", 100)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    line = [sys.executable, "-m", "ncodec", "train", *map(str, words), "--device", "cpu", "--threads", "1"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        assert any("  loss " in said for said in process.stderr)
+        process.send_signal(number)
+        assert "stopped: " in process.stderr.read()
+    assert process.returncode == 128 + number
+    assert not list((tmp_path / "run").glob("run-*.safetensors"))
+
+
+def test_kinds_of_noise() -> None:
+    def trained_for(text: str) -> NoiseRecipe:
+        return Recipe().changed(*noise_changes(text)).noise
+
+    before = NoiseRecipe()
+    assert trained_for("none").clean_share == 1
+    white, photons = trained_for("gaussian:10"), trained_for("poisson-gaussian:0.04,0.0016")
+    assert (white.poisson_share, white.camera_share, white.sigma_max) == (0, 0, pytest.approx(10))
+    assert photons.sigma_max == pytest.approx(255 * (0.04 / 2 + 0.0016) ** 0.5)
+    assert (photons.poisson_share, photons.camera_share) == (1, 0)
+    assert trained_for("camera").sigma_max == before.sigma_max
+    assert trained_for("camera").clean_share == before.clean_share
+    assert trained_for("camera:255").sigma_max == 255
+    for wrong in ("white", "gaussian:", "gaussian:x", "camera:1,2", "none:", "poisson-gaussian:1", "", "camera:-1"):
+        with pytest.raises(RequestError):
+            noise_changes(wrong)
 
 
 def test_a_run_is_one_processes(pictures: Path, tmp_path: Path) -> None:

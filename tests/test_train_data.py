@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,28 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no pictures"):
         list_pictures(tmp_path)
     (tmp_path / "bad.png").write_bytes(b"not a picture")
-    with pytest.raises(ImageError, match=r"bad\.png"):
+    with pytest.raises(ImageError, match="16 x 16"):
         open_packs(tmp_path, tmp_path / "cache")
     Image.new("RGB", (9, 200)).save(tmp_path / "bad.png")
     with pytest.raises(ImageError, match="16 x 16"):
         open_packs(tmp_path, tmp_path / "cache")
+
+
+def test_what_is_no_picture_is_passed_over(pictures: Path, tmp_path: Path) -> None:
+    """Hidden files (macOS leaves ._x.png beside x.png), kinds that are only written, broken files."""
+    shutil.copytree(pictures, tmp_path / "in")
+    for name in ("._0.png", "paper.pdf", ".thumbnails/1.png", "broken.png"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"not a picture")
+    assert {path.name for path in list_pictures(tmp_path / "in")} == {f"{i}.png" for i in range(6)} | {"broken.png"}
+    said: list[str] = []
+    packs = open_packs(tmp_path / "in", tmp_path / "cache", said.append)
+    assert sum(map(len, packs)) == 6
+    (passed,) = [line for line in said if line.startswith("passed over: ")]
+    assert "broken.png" in passed
+    again: list[str] = []
+    open_packs(tmp_path / "in", tmp_path / "cache", again.append)
+    assert not again
 
 
 def test_16_bit_gray_keeps_its_upper_bits(tmp_path: Path) -> None:
@@ -125,9 +143,13 @@ def test_two_runs_may_make_the_same_pack(pictures: Path, tmp_path: Path, monkeyp
     pack = data.read_pack(tmp_path / "train")
     for i, path in enumerate(paths):
         np.testing.assert_array_equal(pack.picture(i), decode(path))
-    (tmp_path / "bad.png").write_bytes(b"not a picture")
-    with pytest.raises(ImageError):
-        data.write_pack([paths[0], tmp_path / "bad.png"], tmp_path / "bad")
+
+    def fail(path: Path) -> np.ndarray:
+        raise MemoryError
+
+    monkeypatch.setattr(data, "load_rgb", fail)
+    with pytest.raises(MemoryError):
+        data.write_pack(paths, tmp_path / "large")
     assert not list(tmp_path.glob("*.part"))
 
 

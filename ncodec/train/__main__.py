@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,11 +13,15 @@ import click
 import torch
 
 from ncodec.errors import RequestError
-from ncodec.train.checkpoint import find_start
+from ncodec.train.budget import Budget
+from ncodec.train.checkpoint import find_start, load_start
 from ncodec.train.commands import one_sentence
 from ncodec.train.grow import OPTIONAL_STAGES
-from ncodec.train.loop import Budget, train
+from ncodec.train.loop import pictures_folder, train
+from ncodec.train.noise_kinds import KINDS, noise_changes
 from ncodec.train.recipe import load_recipe
+from ncodec.train.release import write_model
+from ncodec.train.sizes import CODEC
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -54,6 +59,7 @@ def describe(line: dict[str, Any]) -> str:
     help="An ablation: do without this stage of the codec; its blocks in --init are left out.",
 )
 @click.option("--recipe", default="base", show_default=True, help="Name of a shipped recipe, or a TOML file.")
+@click.option("--noise", metavar="KIND", help=f"Train for one kind of noise, up to a strength: {KINDS}.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: noise.sigma_max=30.")
 @click.option("--cache", type=FOLDER, help="Folder for the decoded pictures; in the run's folder by default.")
 @click.option("--steps", type=click.IntRange(1), help="Length of the whole run, resumed parts included ...")
@@ -64,23 +70,37 @@ def describe(line: dict[str, Any]) -> str:
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads on a CPU; all by default.")
 @click.option("--pieces", is_flag=True, help="Write the state in pieces under 16 MB.")
 def main(
-    recipe: str, changes: tuple[str, ...], drop: tuple[str, ...], until: str | None, threads: int | None, **options: Any
+    recipe: str,
+    noise: str | None,
+    changes: tuple[str, ...],
+    drop: tuple[str, ...],
+    until: str | None,
+    threads: int | None,
+    **options: Any,
 ) -> None:
-    """Train a model on a folder of pictures.
+    """Train a model on a folder of pictures, for your own camera or microscope.
 
-    The rates fall over the whole run, which --steps, --pixels, --seconds or --until bounds. SIGTERM and Ctrl-C end it
-    with its state saved; the same command goes on with it, after a kill, too.
+    \b
+    ncodec train --data my_photos/ --out run --init base --noise camera:20 --seconds 3600
+    ncodec encode noisy.png -o img.ncd --model run/run-1a2b3c4d.safetensors
+
+    The rates fall over the whole run, which --steps, --pixels, --seconds or --until bounds. At its end the model is
+    written into the run's folder, its name ending in digits of its own: keep it, files encoded with it need it. SIGTERM
+    and Ctrl-C end a run with its state saved and no model; the same command goes on with it, after a kill, too, and
+    with a length that is over already it writes the model at once.
     """
     if threads:
         torch.set_num_threads(threads)
     limits = {key: options.pop(key) for key in ("steps", "pixels", "seconds")}
-    init = options.pop("init")
+    init, data, out = (options.pop(key) for key in ("init", "data", "out"))
     with one_sentence():
+        kinds = noise_changes(noise) if noise else ()
+        wanted = load_recipe(recipe).changed(*kinds, *changes, *(f"architecture.{stage}=0" for stage in drop))
         end = parse_time_of_day(until, datetime.now()) if until else None
         result = train(
-            load_recipe(recipe).changed(*changes, *(f"architecture.{stage}=0" for stage in drop)),
-            options.pop("data"),
-            options.pop("out"),
+            wanted,
+            data,
+            out,
             budget=Budget(**limits, until=end),
             init=find_start(init) if init else None,
             drop=drop,
@@ -88,7 +108,12 @@ def main(
             report=lambda line: click.echo(describe(line), err=True),
             **options,
         )
-    click.echo(f"{'complete' if result.complete else 'stopped'}: {result.weights}", err=True)
+        click.echo(f"{'complete' if result.complete else 'stopped'}: {result.weights}", err=True)
+        if result.signal:
+            sys.exit(128 + result.signal)
+        if wanted.task == CODEC:
+            model = write_model(load_start(out), data, pictures_folder(out, options["cache"]), out, out.resolve().name)
+            click.echo(f"model, for ncodec encode --model: {model}", err=True)
 
 
 if __name__ == "__main__":

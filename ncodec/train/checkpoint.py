@@ -30,6 +30,8 @@ PIECE_BYTES = 15_000_000
 """Pieces of a state stay below 16 MB, which is what can be carried between machines."""
 STATE = "state.pt"
 PIECES = "state.json"
+STATE_KEYS = {"recipe", "network", "ema", "progress"}
+"""Without which no run goes on."""
 OPPONENT_KINDS = (dncnn.KIND, reference.KIND)
 
 
@@ -108,16 +110,20 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         if hashlib.sha256(data).hexdigest() != listed["sha256"]:
             raise ModelError(f"{folder}: the pieces of the training state do not fit together")
         return _unpack(data)
-    except (OSError, KeyError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(f"{folder}: the training state cannot be read ({error})") from error
 
 
 def _unpack(data: bytes) -> dict[str, Any]:
+    """Of a run; ValueError if it is something else."""
     file = io.BytesIO(data)
     if not zipfile.is_zipfile(file):  # torch.load would take it for a format of old, and fail in many ways
         raise ValueError("it is not a file of torch.save")
     file.seek(0)
-    return torch.load(file, map_location="cpu", weights_only=True)
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not state.keys() >= STATE_KEYS:
+        raise ValueError("it is of another program, or of another version")
+    return state
 
 
 def save_weights(path: Path, start: Start, recipe_name: str = "") -> None:

@@ -47,15 +47,17 @@ class Pack:
 def open_packs(folder: Path, cache: Path, report: Callable[[str], None] = lambda line: None) -> tuple[Pack, Pack]:
     """(training, validation) packs of `folder`, made in `cache` unless they are there already.
 
+    Pictures that cannot be read are passed over, and reported when the packs are made.
+
     Raises:
-        ImageError: no usable picture in `folder`, or one that cannot be decoded.
+        ImageError: no usable picture in `folder`.
     """
     paths = list_pictures(folder)
     train, validation = split(paths, (folder / "index.jsonl").exists())
     for name, part in (("train", train), ("validation", validation)):
         if not _is_current(cache / name, part):
             report(f"decoding {len(part)} pictures for {name}")
-            write_pack(part, cache / name)
+            write_pack(part, cache / name, report)
     packs = read_pack(cache / "train"), read_pack(cache / "validation")
     if not len(packs[0]):
         raise ImageError(f"{folder}: no picture of at least {SIDE_MIN} x {SIDE_MIN} pixels to train on")
@@ -63,11 +65,12 @@ def open_packs(folder: Path, cache: Path, report: Callable[[str], None] = lambda
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """All files below `folder` whose suffix Pillow knows, by name. ImageError if there is none."""
+    """All files below `folder` of a kind that Pillow reads, by name, but hidden ones. ImageError if there is none."""
     if not folder.is_dir():
         raise ImageError(f"{folder}: not a folder of pictures")
-    suffixes = set(Image.registered_extensions())
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    paths = sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     if not paths:
         raise ImageError(f"{folder}: no pictures in it (of a type that Pillow opens)")
     return paths
@@ -100,7 +103,7 @@ def load_rgb(path: Path) -> np.ndarray:
         raise ImageError(f"{path}: not a picture that can be read ({error})") from error
 
 
-def write_pack(paths: list[Path], target: Path) -> None:
+def write_pack(paths: list[Path], target: Path, report: Callable[[str], None] = lambda line: None) -> None:
     """Decode `paths` into `target`.raw, .npy and .json; an interrupted run leaves nothing that looks complete."""
     target.parent.mkdir(parents=True, exist_ok=True)
     contents = target.with_suffix(".json")  # written last: it is what says that the others are whole
@@ -109,7 +112,7 @@ def write_pack(paths: list[Path], target: Path) -> None:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")  # another run may be making the same
     try:
         with part.open("wb") as file:
-            for picture in _decode(paths):
+            for picture in _decode(paths, report):
                 height, width = picture.shape[:2]
                 if min(height, width) < SIDE_MIN:
                     continue
@@ -160,10 +163,20 @@ def mirrored(position: np.ndarray, size: np.ndarray | int) -> np.ndarray:
     return np.minimum(folded, 2 * size - 1 - folded)
 
 
-def _decode(paths: list[Path]) -> Iterator[np.ndarray]:
+def _decode(paths: list[Path], report: Callable[[str], None]) -> Iterator[np.ndarray]:
+    def load(path: Path) -> np.ndarray | ImageError:
+        try:
+            return load_rgb(path)
+        except ImageError as error:
+            return error
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), READ_AHEAD):
-            yield from pool.map(load_rgb, paths[start : start + READ_AHEAD])
+            for found in pool.map(load, paths[start : start + READ_AHEAD]):
+                if isinstance(found, ImageError):
+                    report(f"passed over: {found}")
+                else:
+                    yield found
 
 
 def _contents(paths: list[Path]) -> list[list]:

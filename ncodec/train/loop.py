@@ -17,8 +17,9 @@ from torch import Tensor
 from ncodec.claim import claim
 from ncodec.device import choose_device
 from ncodec.errors import RequestError
+from ncodec.train.budget import Budget
 from ncodec.train.checkpoint import Progress, Start, load_start, load_state, save_state, save_weights
-from ncodec.train.data import centre_crops, open_packs
+from ncodec.train.data import centre_crops, list_pictures, open_packs
 from ncodec.train.evaluate import CROP_SIDE
 from ncodec.train.grow import without_stages
 from ncodec.train.optimisers import rate_factor
@@ -35,53 +36,18 @@ Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """How long a run is.
-
-    One of `steps`, `pixels`, `seconds` is the length of the whole run, over which the rates fall, resumed parts
-    included. `until` (seconds since the epoch) ends this part of it.
-    """
-
-    steps: int | None = None
-    pixels: int | None = None
-    seconds: float | None = None
-    until: float | None = None
-
-    def resolved(self, progress: Progress, now: float) -> Budget:
-        """With `until` alone, the whole run is what was trained already plus the time left.
-
-        Raises:
-            RequestError: there is no end, or more than one length.
-        """
-        lengths = sum(length is not None for length in (self.steps, self.pixels, self.seconds))
-        if lengths > 1:
-            raise RequestError("say one of steps, pixels and seconds: over it the rates fall")
-        if lengths:
-            return self
-        if self.until is None:
-            raise RequestError("training needs an end: steps, pixels, seconds or a time of day")
-        return Budget(seconds=progress.seconds + max(1.0, self.until - now))
-
-    def share(self, progress: Progress) -> float:
-        """0..1: how much of the whole run is over."""
-        if self.steps is not None:
-            return min(1.0, progress.step / self.steps)
-        if self.pixels is not None:
-            return min(1.0, progress.pixels / self.pixels)
-        return min(1.0, progress.seconds / (self.seconds or 1))
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """How it ended.
 
     Attributes:
         complete: the whole run is over; False if `until` or a signal cut it short.
+        signal: the number of that signal, or 0.
         progress: steps, pixels and seconds of the run, and of all runs that led to it.
         weights: the file to go on or to export from.
     """
 
     complete: bool
+    signal: int
     progress: Progress
     weights: Path
 
@@ -119,23 +85,32 @@ def train(
     Raises:
         NcodecError: pictures, weights, device or budget cannot be used; of the class and with the sentence that fit.
     """
-    budget.resolved(Progress(), time.time())  # what is wrong with it is said before the work
+    budget.resolved(Progress(), time.time())  # what is wrong is said before the work
     place = choose_device(device)
+    list_pictures(data)
     out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng([place] if place.type == "cuda" else []), (out / LOG).open("a") as log:
         write = _claimed(log, out, report)
         torch.manual_seed(recipe.loop.seed)
         state = load_state(out)
+        if state is None and (out / WEIGHTS).exists():
+            why = "whose state is gone; choose another --out, and go on from them with --init"
+            raise RequestError(f"{out}: there are weights of a run there, {why}")
         start = _start(recipe, state, out, init, drop)
-        pack, validation = open_packs(data, cache or out / "pictures", lambda text: write(_note(text)))
+        pack, validation = open_packs(data, pictures_folder(out, cache), lambda text: write(_note(text)))
         crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
         with closing(Trainer(recipe, pack, place, start, processes or _most_processes(recipe, place))) as trainer:
             if state is not None:
                 trainer.load_state_dict(state)
             budget = budget.resolved(trainer.progress, time.time())
             write(_opening(trainer, budget, init))
-            complete = _Loop(trainer, budget, crops, out, pieces, write).run()
-        return Result(complete, trainer.progress, out / WEIGHTS)
+            complete, number = _Loop(trainer, budget, crops, out, pieces, write).run()
+        return Result(complete, number, trainer.progress, out / WEIGHTS)
+
+
+def pictures_folder(out: Path, cache: Path | None) -> Path:
+    """Where the decoded pictures of a run lie."""
+    return cache or out / "pictures"
 
 
 def _claimed(log: TextIO, out: Path, report: Report) -> Report:
@@ -187,8 +162,8 @@ class _Loop:
         self.evaluated = self.clock if trainer.progress.step else -float("inf")
         self.logged = (trainer.progress.pixels, trainer.progress.seconds)
 
-    def run(self) -> bool:
-        """Whether the whole run is over then."""
+    def run(self) -> tuple[bool, int]:
+        """Whether the whole run is over then, and the signal that ended it, or 0."""
         loop, progress = self.trainer.recipe.loop, self.trainer.progress
         with stopped_by_signals() as stop:
             while not stop.is_set() and (share := self.budget.share(progress)) < 1 and not self._is_late():
@@ -203,7 +178,7 @@ class _Loop:
             complete = self.budget.share(progress) >= 1
             self._save()
             self._evaluate()
-        return complete
+        return complete, stop.number
 
     def _is_late(self) -> bool:
         return self.budget.until is not None and time.time() >= self.budget.until

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ncodec.train.cards import model_cards
+from ncodec.errors import RequestError
+from ncodec.train.cards import HEAD, model_cards
 from ncodec.train.checkpoint import Start
 
 MODELS, DENOISERS = "models", "denoisers"
+CARDS = "README.md"
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -27,6 +29,13 @@ def facts(path: Path, start: Start, trained_on: str, license_name: str) -> dict[
         "steps": start.record.lifetime_steps,
         "training_hours": round(start.record.lifetime_seconds / 3600, 2),
     }
+
+
+def check_place(folder: Path) -> None:
+    """Nothing of others is replaced there. RequestError if the folder has a README that is not ours."""
+    cards = folder / CARDS
+    if cards.exists() and not cards.read_bytes().startswith(HEAD.partition("`")[0].encode()):
+        raise RequestError(f"{cards}: not a list of models, which would replace it: choose another folder")
 
 
 def add_model(manifest: Path, row: dict[str, Any]) -> None:
@@ -51,10 +60,15 @@ def set_denoiser(manifest: Path, row: dict[str, Any]) -> None:
 
 def _rewrite(manifest: Path, change: Callable[[Rows], None]) -> None:
     """All or nothing; the cards after it."""
+    check_place(manifest.parent)
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     rows: Rows = {MODELS: known.get(MODELS, []), DENOISERS: known.get(DENOISERS, [])}
     change(rows)
-    part = manifest.with_suffix(".part")
-    part.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    part.replace(manifest)
-    manifest.with_name("README.md").write_text(model_cards(manifest), encoding="utf-8")
+    _replace(manifest, json.dumps(rows, indent=2) + "\n")
+    _replace(manifest.with_name(CARDS), model_cards(manifest))
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

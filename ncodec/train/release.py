@@ -19,7 +19,7 @@ from ncodec.train.checkpoint import Start, load_start
 from ncodec.train.commands import one_sentence
 from ncodec.train.data import Pack, centre_crops, open_packs
 from ncodec.train.export import write_release
-from ncodec.train.manifest import add_model, facts
+from ncodec.train.manifest import add_model, check_place, facts
 from ncodec.train.network import Network, trainable_network
 from ncodec.train.sizes import codec_sizes
 
@@ -45,13 +45,19 @@ def main(**options: Any) -> None:
 def release(
     weights: Path, data: Path, cache: Path | None, models: Path, name: str, trained_on: str, license_name: str
 ) -> Path:
-    """Write a release and its manifest row; returns the weights file. Raises ModelError, ImageError."""
+    """Write a release and its manifest row; returns the weights file. Raises ModelError, ImageError, RequestError."""
+    check_place(models)
     start = load_start(weights)
     with tempfile.TemporaryDirectory() as scratch:
-        train, _ = open_packs(data, cache or Path(scratch))
-        path = write_release(ema_network(start), name, calibration(train), models, record_of(start))
+        path = write_model(start, data, cache or Path(scratch), models, name)
     add_model(models / "manifest.json", manifest_row(path, name, start, trained_on, license_name))
     return path
+
+
+def write_model(start: Start, data: Path, cache: Path, folder: Path, name: str) -> Path:
+    """The averaged weights of the codec, quantised, as a file that `--model` takes: `<name>-<digits>.safetensors`."""
+    pack, _ = open_packs(data, cache)
+    return write_release(ema_network(start), name, calibration(pack), folder, record_of(start))
 
 
 def ema_network(start: Start) -> Network:

@@ -12,11 +12,21 @@ from typing import Any
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stop(Event):
+    """Set by a signal.
+
+    Attributes:
+        number: of the signal; 0 before it comes.
+    """
+
+    number = 0
+
+
 @contextmanager
-def stopped_by_signals() -> Iterator[Event]:
+def stopped_by_signals() -> Iterator[Stop]:
     """An event that the first SIGTERM or SIGINT sets; a second one works as ever. For the main thread only: in others
     it is never set, and signals stay with whoever runs them."""
-    stop = Event()
+    stop = Stop()
     if current_thread() is not main_thread():
         yield stop
         return
@@ -24,6 +34,7 @@ def stopped_by_signals() -> Iterator[Event]:
     taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
     def handle(number: int, frame: Any) -> None:
+        stop.number = number
         stop.set()
         signal.signal(number, before[number])
 
