@@ -1,4 +1,4 @@
-"""Pictures: uint8 arrays with their alpha, ICC profile and EXIF; Pillow reads and writes them, here and in alpha.py."""
+"""Pictures: uint8 arrays with their alpha, ICC profile and EXIF; Pillow reads and writes them here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from ncodec.container import MAX_METADATA_BYTES, MAX_PIXELS, MAX_SIDE
 from ncodec.errors import ImageError
+from ncodec.exif import exif_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -30,8 +31,6 @@ BROKEN = (
     OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, AttributeError, RuntimeError, struct.error,
 )  # fmt: skip
 """What Pillow raises, beside errors of its own, of files that are not what they should be."""
-_TIFF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
-"""Description, make, model, resolution and its unit, software, time, artist, copyright (TIFF 6.0)."""
 _GRAY_MODES = {"1", "L", "LA", "La"}
 _SPREAD = {"L;2": 85, "L;4": 17}
 
@@ -119,9 +118,7 @@ def _check_kind(image: Image.Image) -> None:
 
 
 def _from_pixels(image: Image.Image) -> Picture:
-    icc, exif = image.info.get("icc_profile") or None, image.info.get("exif") or None
-    if image.format == "TIFF":
-        exif = _tiff_exif(image)
+    icc, exif = image.info.get("icc_profile") or None, exif_of(image)
     has_alpha = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
     colour = _colour_mode(image, icc)
     planes = np.array(image.convert(colour + "A" if has_alpha else colour))
@@ -216,17 +213,6 @@ def _colour_mode(image: Image.Image, icc: bytes | None) -> str:
         if all(r == g == b for _, (r, g, b) in palette):
             return "L"
     return "RGB"
-
-
-def _tiff_exif(image: Image.Image) -> bytes | None:
-    """What a TIFF file tells of camera, time and place: in it these are entries among those of the pixels' layout."""
-    found, kept = image.getexif(), Image.Exif()
-    kept.update({tag: found[tag] for tag in _TIFF_TAGS if tag in found})
-    inner = {ifd: found.get_ifd(ifd) for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)}
-    for ifd, values in inner.items():
-        if values:
-            kept.get_ifd(ifd).update(values)
-    return kept.tobytes() if len(kept) or any(inner.values()) else None
 
 
 def _check_depth(image: Image.Image) -> None:

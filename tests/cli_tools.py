@@ -25,9 +25,9 @@ TIMEOUT_S = 120
 
 def ncodec_run(*args: object, cwd: Path, stdin: bytes = b"", **options) -> subprocess.CompletedProcess[bytes]:
     """One real process."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENV, **options}
     command = [*COMMAND, *map(str, args)]
-    return subprocess.run(command, cwd=cwd, input=stdin, env=ENV, timeout=TIMEOUT_S, check=False, **options)
+    return subprocess.run(command, cwd=cwd, input=stdin, timeout=TIMEOUT_S, check=False, **options)
 
 
 def ncodec_start(*args: object, cwd: Path, **options) -> subprocess.Popen[bytes]:

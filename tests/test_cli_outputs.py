@@ -15,6 +15,7 @@ import pytest
 
 from cli_tools import (
     AS_ROOT,
+    ENV,
     TIMEOUT_S,
     fails,
     fake_ncd,
@@ -248,3 +249,10 @@ def test_endless_input_is_given_up(
     monkeypatch.setattr(files, "MAX_INPUT_BYTES", 1 << 22)
     assert main(["info", "/dev/zero"]) == 2
     assert "/dev/zero: it is larger than" in capfd.readouterr().err
+
+
+def test_names_that_the_terminal_cannot_spell(tmp_path: Path) -> None:
+    (tmp_path / "\u2603.ncd").write_bytes(fake_ncd())
+    run = ncodec_run("info", "\u2603.ncd", cwd=tmp_path, env=ENV | {"PYTHONIOENCODING": "latin-1"})
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert b"\\u2603.ncd" in run.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "ncodec"
 LEVEL = {
     "errors": 0, "compat": 0, "effort": 0,
-    "claim": 1, "container": 1, "entropy": 1, "streams": 1, "device": 1,
+    "claim": 1, "container": 1, "entropy": 1, "exif": 1, "streams": 1, "device": 1,
     "picture": 2, "noise": 2, "enhancement": 2,
     "nets": 3, "alpha": 3, "residual": 3,
     "weights": 4, "base": 4, "descent": 4, "target": 4,
@@ -18,7 +18,7 @@ LEVEL = {
 }  # fmt: skip
 HOME = {
     "constriction": {"entropy"},
-    "PIL": {"picture", "alpha", "api"},
+    "PIL": {"picture", "exif", "alpha", "api"},
     "safetensors": {"weights", "nets"},
     "compressai": set(),
     "rich": {"cli"},

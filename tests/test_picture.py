@@ -66,6 +66,33 @@ def test_every_kind_that_is_named_is_read(kind: str):
     assert np.abs(read.pixels.astype(int) - scene(24, 32)).mean() < 20
 
 
+def as_text(exif: bytes) -> PngImagePlugin.PngInfo:
+    """As ImageMagick writes it: a name, a length, and lines of 36 bytes in hexadecimal digits."""
+    digits = exif.hex()
+    lines = [digits[i : i + 72] for i in range(0, len(digits), 72)]
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", "\n".join(["", "exif", f"{len(exif):8d}", *lines, ""]), zip=True)
+    return text
+
+
+def test_exif_in_a_text_of_a_png_is_kept():
+    exif = Image.Exif()
+    exif[271], exif[274] = "a camera of old", 6
+    file = io.BytesIO()
+    Image.new("RGB", (9, 8)).save(file, "PNG", pnginfo=as_text(exif.tobytes()))
+    found = picture.load(file.getvalue())
+    assert found.exif == exif.tobytes()
+    assert dict(Image.open(io.BytesIO(picture.save_png(found))).getexif()) == dict(exif)
+
+
+@pytest.mark.parametrize("text", ["", "\nexif\n 4\nxyz", "\nexif\n", "1"])
+def test_a_text_that_is_no_exif_is_passed_over(text: str):
+    file, info = io.BytesIO(), PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", text)
+    Image.new("RGB", (9, 8)).save(file, "PNG", pnginfo=info)
+    assert picture.load(file.getvalue()).exif is None
+
+
 def test_exif_behind_the_pixels_is_kept():
     exif = Image.Exif()
     exif[0x010E] = "late"

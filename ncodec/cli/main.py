@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
@@ -59,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: with status 1, by click, if whoever read our output has gone.
         Exception: a bug.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold what the terminal's encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with signals_raise():
             return cli.main(argv, prog_name="ncodec", standalone_mode=False) or 0
