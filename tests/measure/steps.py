@@ -19,6 +19,7 @@ TIMED_METHODS = (
     "ncodec-denoised,ncodec-plain,ncodec-then-dncnn,dncnn-then-avif420,dncnn-then-avif444,dncnn-then-jxl,dncnn,noisy,"
     "testolina,hyperprior-then-dncnn"
 )
+OTHER_ON_REAL = "ncodec-plain,ncodec-partial,ncodec-then-dncnn,hyperprior-then-dncnn,testolina"
 BLIND_DNCNN = "dncnn_GD_Color_Blind.pth"
 LPIPS = "lpips_squeeze_v0.1.pth"
 
@@ -105,7 +106,19 @@ def all_steps(data: Path, weights: Path, work: Path, run: Path | None) -> list[S
             bench(f"{name}-refined", f"{work}/{name}-noisy", name, "ncodec-refined", *clean[name], *four)
             for name in REAL_SETS
         ),
-        bench("kodak-10-refined", kodak, "kodak-10", "ncodec-refined", "--noise", "gaussian:10", *four),
+        *(bench(f"{name}-others", f"{work}/{name}-noisy", name, OTHER_ON_REAL, *clean[name]) for name in REAL_SETS),
+        *(
+            bench(
+                f"kodak-{sigma}-refined",
+                kodak,
+                f"kodak-{sigma}",
+                "ncodec-refined",
+                "--noise",
+                f"gaussian:{sigma}",
+                *four,
+            )
+            for sigma in (10, 50)
+        ),
         measured("refine", kodak),
         measured("search", str(data / "train"), "--cache", str(work / "pack")),
     ]
