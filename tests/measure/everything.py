@@ -10,6 +10,7 @@ that was interrupted goes on where it can.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from measure.results import RESULTS, ROOT
 from measure.steps import Step, all_steps, prepare
 
 AT_A_TIME = 2
+TERMINATED = 128 + signal.SIGTERM
 LOOK_EVERY_S = 1.0
 
 
@@ -40,6 +42,7 @@ def main(data: Path, weights: Path, work: Path, run: Path | None, only: str | No
         raise click.UsageError(f"no steps {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in steps)}")
     steps = [step for step in steps if step.name in wanted]
     prepare(data, work)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # not without what it has begun
     failed = run_all([step for step in steps if not step.is_timed], work, AT_A_TIME)
     failed += run_all([step for step in steps if step.is_timed], work, 1)
     write_documents()
