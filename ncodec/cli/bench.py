@@ -105,7 +105,7 @@ class Qualities(click.ParamType):
     metavar="FOLDER",
     help="DnCNN and FDnCNN: ours, or the authors' .pth.  [default: shipped ones]",
 )
-@click.option("--references", type=FOLDER, metavar="FOLDER", help="Reference codecs.  [default: shipped ones]")
+@click.option("--references", type=FOLDER, metavar="FOLDER", help="Reference codecs.  [default: a checkout's]")
 @click.option(
     "--lpips-weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
