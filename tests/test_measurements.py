@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cli_tools import ROOT
+from measure import figure, readme
 from measure.cheng import READ_SIGMA, SHOT_SIGMA, camera_noise, to_linear
 from measure.quantiser import ideal_bits, shannon_bits
 from measure.report import document
@@ -20,6 +21,36 @@ RESULTS = ROOT / "docs" / "results"
 @pytest.mark.skipif(not list(RESULTS.glob("*.jsonl")), reason="docs/results holds no result files yet")
 def test_the_document_is_that_of_the_result_files() -> None:
     assert DOCUMENT.read_text() == document(RESULTS), "run PYTHONPATH=tests python -m measure.report"
+
+
+def test_the_readmes_figures_are_those_of_the_result_files() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.with_block(text, readme.block(RESULTS)) == text, "run PYTHONPATH=tests python -m measure.readme"
+    with pytest.raises(ValueError, match="<!-- results -->"):
+        readme.with_block(text.replace(readme.END, ""), "")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "cell"),
+    [
+        ([(0.1, 30.0), (0.2, 32.0)], [(0.2, 30.0), (0.4, 32.0)], "-50 %"),
+        ([(0.1, 33.0)], [(0.2, 30.0), (0.4, 32.0)], "below -75 %"),
+        ([(0.5, 33.0)], [(0.2, 30.0), (0.4, 32.0)], "better at any rate"),
+        ([(0.1, 20.0), (0.2, 21.0)], [(0.2, 30.0), (0.4, 32.0)], "-"),
+        ([], [(0.2, 30.0)], "-"),
+    ],
+)
+def test_bits_against_another_codec_are_told_in_a_word(
+    ours: list[tuple[float, float]], theirs: list[tuple[float, float]], cell: str
+) -> None:
+    assert readme.bits_word(ours, theirs) == cell
+
+
+def test_the_figures_crops_stand_side_by_side() -> None:
+    wide = [np.full((320, 384, 3), level, np.uint8) for level in (10, 20)]
+    pixels = np.asarray(figure.side_by_side(wide))
+    assert pixels.shape == (figure.SIDE, 2 * figure.SIDE + figure.GAP, 3)
+    assert pixels[0, :: figure.SIDE + figure.GAP, 0].tolist() == [10, 20]
 
 
 def test_the_ideal_quantiser_is_a_quarter_bit_above_the_bound_at_high_rates() -> None:

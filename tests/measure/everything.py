@@ -1,4 +1,5 @@
-"""After a release: all result files that depend on the base model alone, and the two documents made from them.
+"""After a release: all result files that depend on the base model alone, and what is made from them: the pages of
+figures, the README's own.
 
 python -m measure.everything DATA WEIGHTS --work FOLDER [--run RUN] [--only kodak,cc15]
 
@@ -79,12 +80,13 @@ def run_all(steps: Sequence[Step], work: Path, at_a_time: int) -> list[Step]:
 
 
 def write_documents() -> None:
-    """docs/measurements.md and docs/benchmarks.md from the result files."""
+    """docs/measurements.md, docs/benchmarks.md and the README's figures from the result files."""
     files = sorted(str(path) for path in RESULTS.glob("bench-*.jsonl"))
     subprocess.run([sys.executable, "-m", "measure.report"], cwd=ROOT, check=True)
     page = [sys.executable, "-m", "ncodec.bench.report.page", *files]
     text = subprocess.run(page, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     (ROOT / "docs" / "benchmarks.md").write_bytes(text)
+    subprocess.run([sys.executable, "-m", "measure.readme"], cwd=ROOT, check=True)
 
 
 def say(text: str) -> None:

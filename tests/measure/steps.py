@@ -93,6 +93,7 @@ def all_steps(data: Path, weights: Path, work: Path, run: Path | None) -> list[S
     steps = [
         bench("kodak-25", kodak, "kodak-25", "ncodec-denoised,ncodec-plain,ncodec-partial"),
         measured("kodak", kodak, *floats),
+        Step("figure", "figure", ("measure.figure",)),
         bench("kodak-10", kodak, "kodak-10", "ncodec-denoised", "--noise", "gaussian:10"),
         bench("kodak-50", kodak, "kodak-50", "ncodec-denoised", "--noise", "gaussian:50"),
         *(bench(name, f"{work}/{name}-noisy", name, "ncodec-denoised", *clean[name]) for name in REAL_SETS),

@@ -1,0 +1,126 @@
+"""The README's figures: a table of bits at equal PSNR and the text under its picture, from the result files.
+
+python -m measure.readme [--results docs/results] [--readme README.md]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from measure.results import RESULTS, ROOT, Row, read
+from ncodec.bench.curves import Point, bd_rate, front
+from ncodec.bench.report.experiment import Experiment, load_experiments
+from ncodec.bench.report.naming import OURS, REFINED, label_of
+from ncodec.bench.runtime import runtimes
+
+BEGIN, END = "<!-- results -->\n", "<!-- /results -->\n"
+SETS = {
+    "kodak-10": "Kodak, sigma 10",
+    "kodak-25": "Kodak, sigma 25",
+    "kodak-50": "Kodak, sigma 50",
+    "cc15": "cameras",
+    "fmd": "microscopes",
+}
+"""Result file -> column. Cameras are CC15, microscopes FMD."""
+AGAINST = ("dncnn-then-avif420", "dncnn-then-jxl", "bm3d-then-avif420")
+TIMES, CASCADE = "times-bfloat16-on-epyc", AGAINST[0]
+NOTHING = "-"
+TABLE_HEAD = """Bits at equal PSNR of the denoised picture (BD-rate; in brackets with `--effort 1`), ncodec's against \
+others'. *Below*: its smallest file is better than their best one and has so many fewer bits; "-": not measured, or no \
+such pair.
+"""
+
+
+@click.command()
+@click.option("--results", type=click.Path(exists=True, file_okay=False, path_type=Path), default=RESULTS)
+@click.option("--readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=ROOT / "README.md")
+def main(results: Path, readme: Path) -> None:
+    """Write what stands between the two marks anew."""
+    readme.write_text(with_block(readme.read_text(encoding="utf-8"), block(results)), encoding="utf-8")
+
+
+def with_block(readme: str, text: str) -> str:
+    """The README with another text between the marks. ValueError if it has not got them."""
+    before, _, rest = readme.partition(BEGIN)
+    old, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"no {BEGIN.strip()} and {END.strip()} in it: {old[:40]!r}")
+    return before + BEGIN + text + END + after
+
+
+def block(results: Path) -> str:
+    """Markdown: the picture with its text, the table, a sentence on time."""
+    found = {each.name: each for each in load_experiments(results / f"bench-{name}.jsonl" for name in (*SETS, TIMES))}
+    return "\n".join([_picture(results / "figure.jsonl"), _table(found), _time(found[TIMES])])
+
+
+def _picture(path: Path) -> str:
+    about, rows = read(path)
+    told = "; ".join(map(_panel, rows))
+    return (
+        "![the same crop four times](docs/images/comparison.png)\n\n"
+        f"*Noise of sigma {about['sigma']}, files of about the same size, pixel by pixel. From the left: {told}.*\n"
+    )
+
+
+def _panel(row: Row) -> str:
+    size = f"{row['size_bytes']:,} bytes, " if row["size_bytes"] else ""
+    return f"{row['what']} ({size}{row['psnr_db']:.1f} dB)"
+
+
+def _table(found: dict[str, Experiment]) -> str:
+    there = {name: column for name, column in SETS.items() if name in found}
+    lines = [
+        TABLE_HEAD,
+        f"| | {' | '.join(there.values())} |",
+        f"|---|{'---:|' * len(there)}",
+    ]
+    for method in AGAINST:
+        cells = [_cell(found[name], method) for name in there]
+        lines.append(f"| {label_of(method)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(experiment: Experiment, method: str) -> str:
+    ours, refined = (_percent(experiment, name, method) for name in (OURS, REFINED))
+    return f"{ours} ({refined})" if refined != NOTHING else ours
+
+
+def _percent(experiment: Experiment, name: str, method: str) -> str:
+    summary = experiment.summary
+    if name not in summary.methods or method not in summary.methods:
+        return NOTHING
+    return bits_word(summary.curve(name), summary.curve(method))
+
+
+def bits_word(ours: Sequence[Point], theirs: Sequence[Point]) -> str:
+    """How many bits one curve takes against another, as text."""
+    theirs = front(theirs)
+    value = bd_rate(theirs, ours).value
+    if value is not None:
+        return f"{value:+.0f} %"
+    if not ours or not theirs or ours[0][1] <= theirs[-1][1]:
+        return NOTHING
+    saved_percent = 100 * (ours[0][0] / theirs[-1][0] - 1)
+    return f"below {saved_percent:+.0f} %" if saved_percent < 0 else "better at any rate"
+
+
+def _time(experiment: Experiment) -> str:
+    (line,) = (line for line in runtimes(experiment.rows) if line.method == CASCADE)
+    about, ours_s = experiment.about, line.total_s / line.ratio
+    return (
+        f"Encoding and denoised decoding take {ours_s:.2f} s a picture of {_size(experiment)} pixels, "
+        f"{label_of(CASCADE)} {line.ratio:.1f} times as long ({about.threads} threads of {about.cpu}, {about.dtype}).\n"
+    )
+
+
+def _size(experiment: Experiment) -> str:
+    row = experiment.rows[0]
+    return f"{max(row.width, row.height)} x {min(row.width, row.height)}"
+
+
+if __name__ == "__main__":
+    main()
