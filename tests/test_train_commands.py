@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from cli_tools import ncodec_start
 from ncodec.cli import main as cli
 from ncodec.errors import RequestError
 from ncodec.train.__main__ import main as train_command
@@ -125,13 +125,11 @@ def test_a_model_for_ones_own_pictures(pictures: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_a_signal_ends_says_so(number: signal.Signals, pictures: Path, tmp_path: Path) -> None:
     words = ("--data", pictures, "--out", tmp_path / "run", "--recipe", recipe_file(tmp_path), "--seconds", 100)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    line = [sys.executable, "-m", "ncodec", "train", *map(str, words), "--device", "cpu", "--threads", "1"]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with ncodec_start("train", *words, "--device", "cpu", "--threads", "1", cwd=tmp_path) as process:
         assert process.stderr is not None
-        assert any("  loss " in said for said in process.stderr)
+        assert any(b"  loss " in said for said in process.stderr)
         process.send_signal(number)
-        assert "stopped: " in process.stderr.read()
+        assert b"stopped: " in process.stderr.read()
     assert process.returncode == 128 + number
     assert not list((tmp_path / "run").glob("run-*.safetensors"))
 
