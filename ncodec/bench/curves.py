@@ -128,6 +128,14 @@ def bd_rate(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     return Delta(float(value), "", lowest, highest, min(len(theirs), len(ours)))
 
 
+def saved_percent(anchor: Iterable[Point], curve: Iterable[Point]) -> float | None:
+    """By how much the rate of `curve`'s smallest file differs from that of `anchor`'s best; None if it is no better."""
+    theirs, ours = front(anchor), curve_of(curve)
+    if not theirs or not ours or ours[0][1] <= theirs[-1][1]:
+        return None
+    return 100 * (ours[0][0] / theirs[-1][0] - 1)
+
+
 def bd_psnr(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     """Mean difference of the PSNR at equal rate in dB; above 0 where `curve` is better than `anchor`. As `bd_rate`."""
     theirs, ours = curve_of(anchor), curve_of(curve)

@@ -26,7 +26,8 @@ _RULES = f"""## Rules for all commands
 - Standard output carries the product (`-o -`, or standard input as input), the JSON objects of `--json`, the text of
   `info`, or the tables of `bench`; everything else goes to standard error. Nothing binary is written to a terminal.
 - An output file appears whole or not at all, and an existing one is replaced only with `--force`. An input is never
-  replaced. The folders of `train` and `bench` are their own: what is in them is gone on with, added to, never lost.
+  replaced. The folders of `train` and `bench` are their own: what was trained or measured there is gone on
+  with, and never lost.
 - Folders are searched with their subfolders; hidden files and links to folders are passed over. Pictures in them are
   the files that end in {" ".join(sorted(PICTURES))}; one that is
   named itself may end in anything. `-o FOLDER` gets the same tree. `train` takes every kind that Pillow reads, and

@@ -93,9 +93,6 @@ def train(
         write = _claimed(log, out, report)
         torch.manual_seed(recipe.loop.seed)
         state = load_state(out)
-        if state is None and (out / WEIGHTS).exists():
-            why = "whose state is gone; choose another --out, and go on from them with --init"
-            raise RequestError(f"{out}: there are weights of a run there, {why}")
         start = _start(recipe, state, out, init, drop)
         pack, validation = open_packs(data, pictures_folder(out, cache), lambda text: write(_note(text)))
         crops = centre_crops(validation, recipe.loop.evaluate_crops, CROP_SIDE)
@@ -104,8 +101,7 @@ def train(
                 trainer.load_state_dict(state)
             budget = budget.resolved(trainer.progress, time.time())
             write(_opening(trainer, budget, init))
-            complete, number = _Loop(trainer, budget, crops, out, pieces, write).run()
-        return Result(complete, number, trainer.progress, out / WEIGHTS)
+            return _Loop(trainer, budget, crops, out, pieces, write).run()
 
 
 def pictures_folder(out: Path, cache: Path | None) -> Path:
@@ -130,6 +126,9 @@ def _start(
 ) -> Start | None:
     """What the networks begin with: the state in `out`, else `init`, else nothing."""
     if state is None:
+        if (out / WEIGHTS).exists():
+            why = "whose state is gone; choose another --out, and go on from them with --init"
+            raise RequestError(f"{out}: there are weights of a run there, {why}")
         return without_stages(load_start(init), drop) if init else None
     before = state["recipe"]
     if (before.get("task", CODEC), before["architecture"]) != (recipe.task, recipe.architecture.to_dict()):
@@ -162,8 +161,8 @@ class _Loop:
         self.evaluated = self.clock if trainer.progress.step else -float("inf")
         self.logged = (trainer.progress.pixels, trainer.progress.seconds)
 
-    def run(self) -> tuple[bool, int]:
-        """Whether the whole run is over then, and the signal that ended it, or 0."""
+    def run(self) -> Result:
+        """To the end, or until it is cut short."""
         loop, progress = self.trainer.recipe.loop, self.trainer.progress
         with stopped_by_signals() as stop:
             while not stop.is_set() and (share := self.budget.share(progress)) < 1 and not self._is_late():
@@ -178,7 +177,7 @@ class _Loop:
             complete = self.budget.share(progress) >= 1
             self._save()
             self._evaluate()
-        return complete, stop.number
+        return Result(complete, stop.number, progress, self.out / WEIGHTS)
 
     def _is_late(self) -> bool:
         return self.budget.until is not None and time.time() >= self.budget.until

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ncodec.errors import RequestError
-from ncodec.noise import Noise, parse_noise
+from ncodec.noise import parse_noise
 from ncodec.train.noise import CAMERA_FACTOR
 
 KINDS = "gaussian[:SIGMA], poisson-gaussian[:A,B], camera[:SIGMA] or none"
-SIGMA_MAX = 255.0
 
 
 def noise_changes(text: str) -> tuple[str, ...]:
@@ -33,11 +32,6 @@ def noise_changes(text: str) -> tuple[str, ...]:
             raise RequestError(f"the noise to train for must be {KINDS}, got {text!r}")
     if not colon:
         return changes
-    # A camera's noise is as strong as white one is told to be; only its number is read like that one's.
-    noise = parse_noise(f"{'gaussian' if kind == 'camera' else kind}:{numbers}")
-    return (*changes, f"noise.sigma_max={_greatest(noise, kind)!r}")
-
-
-def _greatest(noise: Noise, kind: str) -> float:
-    """The recipe's `sigma_max` at which that is reached."""
-    return min(SIGMA_MAX, noise.sigma_8bit / (CAMERA_FACTOR if kind == "camera" else 1))
+    is_camera = kind == "camera"
+    sigma = parse_noise(f"{'gaussian' if is_camera else kind}:{numbers}").sigma_8bit
+    return (*changes, f"noise.sigma_max={sigma / (CAMERA_FACTOR if is_camera else 1)!r}")

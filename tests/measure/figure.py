@@ -19,6 +19,7 @@ from measure.results import RESULTS, ROOT, Row, circumstances, write
 from measure.work import models
 from ncodec import codec
 from ncodec.bench.methods.files import PillowCodec, avif
+from ncodec.bench.methods.kit import BLIND
 from ncodec.bench.metrics import psnr_db
 from ncodec.container import dump
 from ncodec.nets.dncnn import denoise, load_dncnn
@@ -53,7 +54,7 @@ def panels(noisy: np.ndarray) -> list[Panel]:
     """Of a noisy picture, uint8 [H, W, 3]."""
     box = codec.encode(Picture(noisy), models().by_name("base"), QUALITY, None)
     size_bytes = len(dump(box))
-    clean = denoise(load_dncnn(models_folder() / "dncnn-blind.safetensors"), noisy, None, torch.float32)
+    clean = denoise(load_dncnn(models_folder() / BLIND[0]), noisy, None, torch.float32)
     return [
         ("noisy", None, noisy),
         ("AVIF", *_of_size(avif("4:2:0", 1), noisy, size_bytes)),

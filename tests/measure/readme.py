@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from ncodec.bench.curves import Point, bd_rate, front
+from ncodec.bench.curves import Point, bd_rate, saved_percent
 from ncodec.bench.report.experiment import Experiment, load_experiments
 from ncodec.bench.report.naming import OURS, REFINED, label_of
 from ncodec.bench.runtime import runtimes
@@ -98,14 +98,13 @@ def _percent(experiment: Experiment, name: str, method: str) -> str:
 
 def bits_word(ours: Sequence[Point], theirs: Sequence[Point]) -> str:
     """How many bits one curve takes against another, as text."""
-    theirs = front(theirs)
     value = bd_rate(theirs, ours).value
     if value is not None:
         return f"{value:+.0f} %"
-    if not ours or not theirs or ours[0][1] <= theirs[-1][1]:
+    percent = saved_percent(theirs, ours)
+    if percent is None:
         return NOTHING
-    saved_percent = 100 * (ours[0][0] / theirs[-1][0] - 1)
-    return f"below {saved_percent:+.0f} %" if saved_percent < 0 else "better at any rate"
+    return f"below {percent:+.0f} %" if percent < 0 else "better at any rate"
 
 
 def _time(experiment: Experiment) -> str:

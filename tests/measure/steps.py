@@ -109,16 +109,8 @@ def all_steps(data: Path, weights: Path, work: Path, run: Path | None) -> list[S
         ),
         *(bench(f"{name}-others", f"{work}/{name}-noisy", name, OTHER_ON_REAL, *clean[name]) for name in REAL_SETS),
         *(
-            bench(
-                f"kodak-{sigma}-refined",
-                kodak,
-                f"kodak-{sigma}",
-                "ncodec-refined",
-                "--noise",
-                f"gaussian:{sigma}",
-                *four,
-            )
-            for sigma in (10, 50)
+            bench(f"kodak-{n}-refined", kodak, f"kodak-{n}", "ncodec-refined", "--noise", f"gaussian:{n}", *four)
+            for n in (10, 50)
         ),
         measured("refine", kodak),
         measured("search", str(data / "train"), "--cache", str(work / "pack")),

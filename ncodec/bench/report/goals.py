@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ncodec.bench.curves import bd_rate, front
+from ncodec.bench.curves import bd_rate, front, saved_percent
 from ncodec.bench.methods import METHODS
 from ncodec.bench.report.experiment import Experiment
 from ncodec.bench.report.naming import OURS, REFINED, label_of
@@ -151,10 +151,9 @@ def _bits_goal(summary: Summary, name: str, method: str, aim_percent: float) -> 
         whose = "" if name == OURS else f" with {label_of(name)}"
         sentence = f"{measured} bits against {label_of(method)}{whose}, aim {aim_percent:+.0f} %"
         return Goal(what, aim, measured, delta.value <= aim_percent, sentence, is_refined)
-    if theirs and ours and ours[0][1] > theirs[-1][1]:
-        saved_percent = 100 * (ours[0][0] / theirs[-1][0] - 1)
-        measured = f"ncodec's smallest file is better than its best, with {saved_percent:+.0f} % bits"
-        return Goal(what, aim, measured, True if saved_percent <= aim_percent else None, is_refined=is_refined)
+    if (percent := saved_percent(theirs, ours)) is not None:
+        measured = f"ncodec's smallest file is better than its best, with {percent:+.0f} % bits"
+        return Goal(what, aim, measured, True if percent <= aim_percent else None, is_refined=is_refined)
     return Goal(what, aim, delta.reason, None, is_refined=is_refined)
 
 
