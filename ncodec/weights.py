@@ -32,6 +32,7 @@ class Release:
         kind: `base`, or `head` for a further synthesis on the same bitstream.
         base: for a head, the model id (16 hex digits) that it belongs to; empty for a base model.
         trained_on, license: where the weights come from.
+        decoder_sha256: of the file that is here, if it is the model's decoder alone (an older one's in a wheel).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Release:
     base: str
     trained_on: str
     license: str
+    decoder_sha256: str = ""
 
     @property
     def id(self) -> bytes:
@@ -60,7 +62,7 @@ def releases() -> tuple[Release, ...]:
     path = models_folder() / "manifest.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["models"]
-        found = tuple(Release(**{name: row[name] for name in Release.__slots__}) for row in rows)
+        found = tuple(Release(**{name: row[name] for name in Release.__slots__ if name in row}) for row in rows)
         if any(len(row.id) != ID_BYTES for row in found):
             raise ValueError("a SHA-256 is cut short")
         return found
@@ -95,15 +97,19 @@ class Models:
         self._loaded: dict[bytes, Model] = {}
 
     def by_name(self, name: str) -> Model:
-        """The current release of a name, or the weights file at a path. Raises ModelError."""
+        """To encode with: the current release of a name, or the weights file at a path. Raises ModelError."""
         rows = [row for row in releases() if row.kind == "base" and name in (row.name, Path(row.file).stem)]
-        if rows:
-            return self.by_id(rows[-1].id)
         path = Path(name)
-        if _is_file(path):
-            return self._keep(_read(path))
-        names = ", ".join(sorted({row.name for row in releases() if row.kind == "base"}))
-        raise ModelError(f"there is no model {name}: say {names}, or the path of a weights file")
+        if rows:
+            model = self.by_id(rows[-1].id)
+        elif _is_file(path):
+            model = self._keep(_read(path))
+        else:
+            names = ", ".join(sorted({row.name for row in releases() if row.kind == "base"}))
+            raise ModelError(f"there is no model {name}: say {names}, or the path of a weights file")
+        if not model.transforms.can_analyse:
+            raise ModelError(f"{name} is an older model of which only the decoder is here: encode with a newer one")
+        return model
 
     def by_id(self, model_id: bytes) -> Model:
         """The model that a .ncd file asks for. Raises ModelError if it is neither shipped nor given."""
@@ -111,7 +117,7 @@ class Models:
             return self._loaded[model_id]
         row = release_of(model_id)
         if row is not None and row.kind == "base":
-            return self._keep(_read(models_folder() / row.file, row.sha256))
+            return self._keep(_read_release(row))
         for path in self._extra:
             found = _read(path)
             if found.id == model_id:
@@ -142,8 +148,12 @@ def _is_file(path: Path) -> bool:
         raise ModelError(f"the weights {path} cannot be read: {err.strerror}") from err
 
 
-def _read(path: Path, sha256: str | None = None) -> _File:
-    """Read and verify a weights file; the tensors are made when it is wanted."""
+def _read_release(row: Release) -> _File:
+    return _read(models_folder() / row.file, row.decoder_sha256 or row.sha256, row.id)
+
+
+def _read(path: Path, sha256: str | None = None, model_id: bytes | None = None) -> _File:
+    """Read and verify a weights file; tensors are made when it is wanted. Without an id it has that of its bytes."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ModelError(f"{path} is larger than {MAX_FILE_BYTES} bytes: it is no model of ncodec")
@@ -151,6 +161,7 @@ def _read(path: Path, sha256: str | None = None) -> _File:
     except OSError as err:
         raise ModelError(f"the weights {path} cannot be read: {err.strerror}") from err
     digest = hashlib.sha256(data)
+    known_as = model_id or digest.digest()[:ID_BYTES]
     if sha256 is not None and digest.hexdigest() != sha256:
         raise ModelError(
             f"the weights {path} are damaged: their SHA-256 is not the one of the release; reinstall ncodec"
@@ -160,9 +171,9 @@ def _read(path: Path, sha256: str | None = None) -> _File:
         from ncodec.nets.model import model_from_tensors
 
         metadata, tensors = _parse(path, data)
-        return model_from_tensors(digest.digest()[:ID_BYTES], path.name, metadata, tensors, device, dtype)
+        return model_from_tensors(known_as, path.name, metadata, tensors, device, dtype)
 
-    return _File(digest.digest()[:ID_BYTES], load)
+    return _File(known_as, load)
 
 
 def _parse(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

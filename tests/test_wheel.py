@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from pictures import scene
+
+CHECKOUT = Path(__file__).parent.parent / "models"
 
 
 def isolated(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -58,9 +62,47 @@ def test_the_comparison_finds_its_denoisers_in_an_empty_folder(installed: Path):
     assert row["psnr_denoised_clean_db"] > 20
 
 
-def test_the_wheel_holds_the_files_of_the_manifest_and_no_others(installed: Path):
-    code = "from ncodec.weights import *; f = models_folder(); print(f); print(*sorted(p.name for p in f.iterdir()))"
-    folder, names = isolated(installed, "-c", code).stdout.splitlines()
+def models_inside(installed: Path) -> Path:
+    folder = isolated(installed, "-c", "from ncodec.weights import *; print(models_folder())").stdout.strip()
     assert "site-packages" in folder
-    manifest = json.loads((Path(folder) / "manifest.json").read_text())
-    assert set(names.split()) == {"manifest.json", *(row["file"] for rows in manifest.values() for row in rows)}
+    return Path(folder)
+
+
+def test_the_wheel_holds_the_files_of_the_manifest_and_no_others(installed: Path):
+    folder = models_inside(installed)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    names = {"manifest.json", *(row["file"] for rows in manifest.values() for row in rows)}
+    assert {path.name for path in folder.iterdir()} == names
+
+
+def test_the_wheel_holds_the_decoders_of_older_models_and_the_newest_one_whole(installed: Path):
+    folder = models_inside(installed)
+    *older, newest = json.loads((folder / "manifest.json").read_text())["models"]
+    assert older
+    assert [{**row, "decoder_sha256": ""} for row in older] == [
+        {**row, "decoder_sha256": ""} for row in json.loads((CHECKOUT / "manifest.json").read_text())["models"][:-1]
+    ]
+    for row in older:
+        assert hashlib.sha256((folder / row["file"]).read_bytes()).hexdigest() == row["decoder_sha256"]
+        whole, inside = load_file(CHECKOUT / row["file"]), load_file(folder / row["file"])
+        assert {name.partition(".")[0] for name in whole.keys() - inside.keys()} == {
+            "analysis",
+            "hyper_analysis",
+            "training",
+        }
+        assert all(np.array_equal(whole[name], inside[name]) for name in inside)
+    assert (folder / newest["file"]).read_bytes() == (CHECKOUT / newest["file"]).read_bytes()
+
+
+def test_encoding_or_training_with_an_older_model_of_the_wheel_is_one_sentence(installed: Path):
+    older = Path(json.loads((models_inside(installed) / "manifest.json").read_text())["models"][0]["file"]).stem
+    Image.fromarray(scene(64, 96, sigma=20)).save(installed / "a.png")
+    done = isolated(installed, "-m", "ncodec", "encode", "a.png", "--model", older)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr == (
+        f"ncodec: error: {older} is an older model of which only the decoder is here: encode with a newer one\n"
+    )
+    assert not (installed / "a.ncd").exists()
+    done = isolated(installed, "-m", "ncodec", "train", "--data", ".", "--out", "run", "--init", older, "--steps", "1")
+    assert "of this older model only the decoder is here" in done.stderr
+    assert done.returncode == 5

@@ -31,9 +31,12 @@ CORE = 128
 class Transforms:
     """Analysis, hyper-analysis and synthesis of one model on one device.
 
+    `can_analyse` is False where only the synthesis is there; `ncodec.weights` gives no such model to an encoder.
+
     Args:
         arch: sizes.
-        tensors: `analysis.*`, `hyper_analysis.*`, `synthesis.*` of a weights file.
+        tensors: `analysis.*`, `hyper_analysis.*`, `synthesis.*` of a weights file; the first two may lack together,
+            then it only decodes.
         device, dtype: where, and in float32 or bfloat16 inside the blocks.
 
     Raises:
@@ -44,10 +47,12 @@ class Transforms:
         self, arch: Architecture, tensors: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
     ) -> None:
         self.arch, self.device = arch, device
+        self.can_analyse = any(name.startswith(("analysis.", "hyper_analysis.")) for name in tensors)
         with torch.device("meta"):  # without memory: drawing random weights first would cost 0.1 s
             nets = Analysis(arch), HyperAnalysis(arch), Synthesis(arch)
-        self._analysis = _AnalysisStages(_load(nets[0], tensors, "analysis.", device), dtype)
-        self._hyper_analysis = _HyperStages(_load(nets[1], tensors, "hyper_analysis.", device), dtype)
+        if self.can_analyse:
+            self._analysis = _AnalysisStages(_load(nets[0], tensors, "analysis.", device), dtype)
+            self._hyper_analysis = _HyperStages(_load(nets[1], tensors, "hyper_analysis.", device), dtype)
         self._synthesis = _SynthesisStages(_load(nets[2], tensors, "synthesis.", device), dtype)
         self.synthesis_gradient = SynthesisGradient(self._synthesis.net, self._synthesis.matrices, dtype)
         # Receptive fields in latents, half a latent rounded up: a block sees one position further at its resolution.

@@ -179,14 +179,16 @@ def find_start(name: str) -> Path:
     """A path as it is, or the weights file of a shipped model, which holds all that training needs.
 
     Raises:
-        ModelError: there is neither.
+        ModelError: there is neither, or of an older model only the decoder is here.
     """
     if Path(name).exists():
         return Path(name)
-    files = [row.file for row in releases() if name in (row.name, Path(row.file).stem)]
-    if not files:
+    rows = [row for row in releases() if name in (row.name, Path(row.file).stem)]
+    if not rows:
         raise ModelError(f"{name}: no such file or folder, and no shipped model of that name")
-    return models_folder() / files[-1]
+    if rows[-1].decoder_sha256:
+        raise ModelError(f"{name}: of this older model only the decoder is here; begin with {rows[-1].name}")
+    return models_folder() / rows[-1].file
 
 
 def load_start(path: Path) -> Start:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from measure.sections import targets
 from measure.sections.curve import mean_curve
 from measure.sections.markdown import (
     Row,
@@ -20,7 +19,7 @@ from measure.sections.markdown import (
     table,
     values_of,
 )
-from ncodec.bench.curves import Delta, Point, bd_rate, value_at
+from ncodec.bench.curves import Delta, Point, bd_rate
 
 PUBLISHED = json.loads(Path(__file__).parents[1].joinpath("published.json").read_text(encoding="utf-8"))
 LAYERS = {"hyper": "hyperprior", "latent": "latents", "enhancement": "enhancement"}
@@ -47,10 +46,12 @@ def section(about: Row, rows: list[Row]) -> str:
     parts = [DEFINITIONS]
     for sigma in sorted(values_of(of_kind(rows, "picture"), "sigma"), key=lambda sigma: (sigma != 25, sigma)):
         parts.append(_level(sigma, of_kind(rows, "picture", sigma=sigma)))
+    sigma = targets.KNOWN["sigma"]
+    aims = targets.section(mean_curve(of_kind(rows, "picture", sigma=sigma)), "ncodec, base layer")
     clean = (
         f"### Clean input: against published codecs\n\n{against_codecs(mean_curve(of_kind(rows, 'picture', sigma=0)))}"
     )
-    parts += [_targets(rows), clean, _streams(rows), _integers(about, rows)]
+    parts += [aims, clean, _streams(rows), _integers(about, rows)]
     return "\n".join(parts)
 
 
@@ -66,23 +67,6 @@ def _level(sigma: int, rows: list[Row]) -> str:
     return f"{title}\n\n{plural(len(values_of(rows, 'picture')), 'picture')}.\n\n{table(HEAD, lines)}"
 
 
-def _targets(rows: list[Row]) -> str:
-    known: dict[str, Any] = PUBLISHED["targets"]
-    rates = known["rates_bpp"]
-    curve = mean_curve(of_kind(rows, "picture", sigma=known["sigma"]))
-    lines = [[r["name"], *(number(p, 1) for p in r["psnr_db"]), _bd(list(zip(rates, r["psnr_db"], strict=True)), curve)]
-             for r in known["rows"]]  # fmt: skip
-    lines.append(["**ncodec, base layer**", *(number(value_at(curve, rate)) for rate in rates), ""])
-    text = (
-        f"### Sigma {known['sigma']}: against the targets\n\n"
-        "PSNR of the denoised picture against the clean one at given rates: the mean curve, interpolated (monotone "
-        "cubic over the logarithm of the rate; `-` outside the curve). The other rows are no measurements: "
-        f"{known['source']}. The last column is ncodec's mean difference in rate at equal PSNR (Bjontegaard). What "
-        "others reach on the same noise is measured: [benchmarks.md](benchmarks.md#bits-at-equal-psnr).\n"
-    )
-    return f"{text}\n{table(['', *(f'{rate} bpp' for rate in rates), 'ncodec needs'], lines)}"
-
-
 def codec_deltas(curve: list[Point]) -> list[tuple[str, Delta]]:
     """A curve of clean input against those that were published: name, and ncodec's BD-rate."""
     return [(known["name"], bd_rate(known["points"], curve)) for known in PUBLISHED["clean"]]
@@ -96,11 +80,6 @@ def against_codecs(curve: list[Point]) -> str:
         "Mean difference in rate at equal PSNR on Kodak (Bjontegaard, monotone cubic, over the PSNRs that both reach); "
         "below 0 ncodec needs fewer bits.\n\n" + table(["against", "BD-rate", "points from"], lines)
     )
-
-
-def _bd(anchor: Iterable[Point], curve: Iterable[Point]) -> str:
-    """`-` where the curves share no PSNR."""
-    return delta_percent(bd_rate(anchor, curve))
 
 
 def _streams(rows: list[Row]) -> str:
