@@ -88,7 +88,7 @@ def document(results: Path) -> str:
         for i, (about, rows) in enumerate(read(path) for path in files if path.exists()):
             heading = f"### {title}, on another machine: {about['cpu']}\n" if i else f"## {title}\n"
             parts += [heading, *older_model(about["model"]), section(about, rows), circumstances(about)]
-        if name == "refine" and (results / targets.BENCH).exists():
+        if name == "refine":
             parts += targets.refined(results)
     return "\n".join(parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from measure.sections.kodak import PUBLISHED
+from measure.published import PUBLISHED
 from measure.sections.markdown import Row, delta_percent, mean, number, table, values_of
 from ncodec.bench.curves import Delta, Point, bd_rate
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
+from measure.published import PUBLISHED
 from measure.sections import targets
 from measure.sections.curve import mean_curve
 from measure.sections.markdown import (
@@ -21,7 +19,6 @@ from measure.sections.markdown import (
 )
 from ncodec.bench.curves import Delta, Point, bd_rate
 
-PUBLISHED = json.loads(Path(__file__).parents[1].joinpath("published.json").read_text(encoding="utf-8"))
 LAYERS = {"hyper": "hyperprior", "latent": "latents", "enhancement": "enhancement"}
 
 DEFINITIONS = """Rates are bits of real files per pixel of the picture. *Base* is the file without its enhancement \

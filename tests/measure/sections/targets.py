@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from measure.published import PUBLISHED
 from measure.sections.markdown import delta_percent, number, table
 from ncodec.bench.curves import Point, bd_rate, value_at
-from ncodec.bench.report.experiment import load_experiments
+from ncodec.bench.report.experiment import counted, load_experiments
 from ncodec.bench.report.naming import REFINED
 
-KNOWN: dict[str, Any] = json.loads(Path(__file__).parents[1].joinpath("published.json").read_text(encoding="utf-8"))[
-    "targets"
-]
+KNOWN: dict[str, Any] = PUBLISHED["targets"]
 BENCH = f"bench-kodak-{KNOWN['sigma']}.jsonl"
 
 
 def section(curve: Sequence[Point], name: str) -> str:
     """Beside the mean curve of denoised pictures at the targets' noise."""
-    lines = _lines(curve, name)
     text = (
         f"### Sigma {KNOWN['sigma']}: against the targets\n\n"
         "PSNR of the denoised picture against the clean one at given rates: the mean curve, interpolated (monotone "
@@ -28,19 +25,20 @@ def section(curve: Sequence[Point], name: str) -> str:
         f"{KNOWN['source']}. The last column is ncodec's mean difference in rate at equal PSNR (Bjontegaard). What "
         "others reach on the same noise is measured: [benchmarks.md](benchmarks.md#bits-at-equal-psnr).\n"
     )
-    return f"{text}\n{lines}"
+    return f"{text}\n{_lines(curve, name)}"
 
 
 def refined(results: Path) -> list[str]:
-    """The same for effort 1, from the rows of `ncodec bench`; nothing if it has none."""
+    """The same for effort 1, from the rows of `ncodec bench`; nothing if there are none."""
+    if not (results / BENCH).exists():
+        return []
     found = [each for each in load_experiments([results / BENCH]) if REFINED in each.summary.methods]
     if not found:
         return []
     summary = found[-1].summary
-    pictures = len(summary.pictures)
     text = (
         f"### Sigma {KNOWN['sigma']}, effort 1: against the targets\n\n"
-        f"{pictures} pictures, as above; from the rows of `ncodec bench` in {BENCH} "
+        f"{counted(summary)}, as above; from the rows of `ncodec bench` in {BENCH} "
         "([benchmarks.md](benchmarks.md#circumstances) says how they were measured).\n"
     )
     return [f"{text}\n{_lines(summary.curve(REFINED), 'ncodec --effort 1, base layer')}"]
