@@ -29,6 +29,9 @@ def unpack_alpha(data: bytes, height: int, width: int) -> np.ndarray:
         raise FormatError(f"the alpha section is not a plain 8-bit gray PNG of {width}x{height} pixels")
     try:
         with our_limit():
-            return from_image(Image.open(io.BytesIO(data), formats=["PNG"])).pixels[:, :, 0]
-    except (ImageError, OSError, SyntaxError, ValueError) as err:
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
+            if image.size == (width, height) and image.mode == "L":  # Pillow goes by the last header
+                return from_image(image).pixels[:, :, 0]
+    except (ImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as err:
         raise FormatError(f"the alpha section is not a whole PNG ({err})") from err
+    raise FormatError("the alpha section has a second header of another picture")

@@ -35,7 +35,7 @@ def encode(
     Args:
         picture: uint8 [H, W] or [H, W, C], C = 1 gray, 2 gray + alpha, 3 RGB, 4 RGBA; or a Pillow image, whose ICC
             profile and EXIF are kept. Pillow cuts 16-bit RGB to 8 bits when it loads a picture: encode refuses an image
-            that is opened, but cannot know of one that is loaded.
+            that is opened (PNG, TIFF or PNM), but cannot know of one that is loaded.
         quality: 1 (smallest) ... 8 (best), of the denoised picture.
         noise_quality: the same for the noise and fine detail on top of it; None takes `quality`; "off" leaves the
             enhancement layer out, and the file then decodes only denoised.

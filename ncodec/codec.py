@@ -11,7 +11,8 @@ import torch
 from ncodec.alpha import pack_alpha, unpack_alpha
 from ncodec.base import decode_base, encode_base
 from ncodec.container import MAX_METADATA_BYTES, Container, Header, Section, Tag
-from ncodec.errors import FormatError, ImageError, RequestError
+from ncodec.device import own_precision
+from ncodec.errors import FormatError, RequestError
 from ncodec.nets.architecture import LAMBDAS
 from ncodec.nets.model import Model
 from ncodec.noise import Noise, add_noise, estimate_noise
@@ -42,17 +43,16 @@ def encode(
     noise = estimate_noise(picture.pixels)
     pixels = _tensor(picture.pixels)
     adjust = partial(refine, model, pixels, noise, quality, effort, progress=progress) if effort else None
-    base = encode_base(model, pixels, quality, adjust)
-    sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
-    if noise_quality is not None:
-        clean = _synthesise(model, base.y_hat, quality, picture.pixels.shape)
-        payload = encode_residual(picture.pixels, clean, _lambda(noise_quality), model.enhancement_tables)
-        sections.append(Section.of(Tag.ENHANCEMENT, payload))
+    with own_precision(model.device):
+        base = encode_base(model, pixels, quality, adjust)
+        sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
+        if noise_quality is not None:
+            clean = _synthesise(model, base.y_hat, quality, picture.pixels.shape)
+            payload = encode_residual(picture.pixels, clean, _lambda(noise_quality), model.enhancement_tables)
+            sections.append(Section.of(Tag.ENHANCEMENT, payload))
     if picture.alpha is not None:
         sections.append(Section.of(Tag.ALPHA, pack_alpha(picture.alpha)))
     for tag, metadata in ((Tag.ICC, picture.icc), (Tag.EXIF, picture.exif)):
-        if metadata and len(metadata) > MAX_METADATA_BYTES:
-            raise ImageError(f"its {tag.name} of {len(metadata)} bytes is over the limit of {MAX_METADATA_BYTES}")
         if metadata:
             sections.append(Section.of(tag, zlib.compress(metadata, 9)))
     header = Header(
@@ -87,8 +87,9 @@ def decode(box: Container, models: Models, strength: float, grain: bool = False,
         raise RequestError("the file holds no enhancement layer, only the denoised picture: say --denoise or --grain")
     model = models.by_id(head.model)
     payload = box.section(Tag.ENHANCEMENT) if strength < 1 else b""
-    y_hat = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
-    pixels = _synthesise(model, y_hat, head.quality, (head.height, head.width, head.channels))
+    with own_precision(model.device):
+        y_hat = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
+        pixels = _synthesise(model, y_hat, head.quality, (head.height, head.width, head.channels))
     if payload:
         add_residual(pixels, payload, 1 - strength, model.enhancement_tables)
     if grain:
@@ -105,8 +106,9 @@ def _synthesise(model: Model, y_hat: torch.Tensor, quality: int, shape: tuple[in
 
 
 def _tensor(pixels: np.ndarray) -> torch.Tensor:
-    """uint8 tensor that shares the array's memory, unless that is read-only: torch knows no such tensors."""
-    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+    """uint8 tensor that shares the array's memory, unless that is read-only or backwards: no tensor is."""
+    is_shared = pixels.flags.writeable and min(pixels.strides) > 0  # a turned axis of length 1 counts as contiguous
+    return torch.from_numpy(pixels if is_shared else pixels.copy())
 
 
 def _lambda(quality: int) -> float:

@@ -32,3 +32,8 @@ def transform_dtype(device: torch.device) -> torch.dtype:
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # not in every torch that we take
     has_native = any(getattr(torch.cpu, name, lambda: False)() for name in asked)
     return torch.bfloat16 if has_native else torch.float32
+
+
+def own_precision(device: torch.device) -> torch.autocast:
+    """For networks' work: a program around ours may have turned autocast on, and layers in float32 would get less."""
+    return torch.autocast(device.type, enabled=False)

@@ -57,6 +57,11 @@ class Picture:
         check_size(shape[1], shape[0])
         if self.alpha is not None and (self.alpha.dtype != np.uint8 or self.alpha.shape != shape[:2]):
             raise ImageError(f"alpha must be uint8 {list(shape[:2])}, not {self.alpha.dtype} {list(self.alpha.shape)}")
+        for name, metadata in (("ICC", self.icc), ("EXIF", self.exif)):
+            if not isinstance(metadata, bytes | None):
+                raise ImageError(f"its {name} must be bytes, not {type(metadata).__name__}")
+            if metadata and len(metadata) > MAX_METADATA_BYTES:
+                raise ImageError(f"its {name} of {len(metadata)} bytes is over the limit of {MAX_METADATA_BYTES}")
 
     @property
     def height(self) -> int:
@@ -119,7 +124,7 @@ def _check_kind(image: Image.Image) -> None:
 
 def _from_pixels(image: Image.Image) -> Picture:
     icc, exif = image.info.get("icc_profile") or None, exif_of(image)
-    has_alpha = image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
+    has_alpha = image.has_transparency_data
     colour = _colour_mode(image, icc)
     planes = np.array(image.convert(colour + "A" if has_alpha else colour))
     planes = planes if planes.ndim == 3 else planes[:, :, None]

@@ -168,10 +168,12 @@ def _read(path: Path, sha256: str | None = None, model_id: bytes | None = None) 
         )
 
     def load(device: torch.device, dtype: torch.dtype) -> Model:
+        from ncodec.device import own_precision
         from ncodec.nets.model import model_from_tensors
 
         metadata, tensors = _parse(path, data)
-        return model_from_tensors(known_as, path.name, metadata, tensors, device, dtype)
+        with own_precision(device):  # constants are folded into weights
+            return model_from_tensors(known_as, path.name, metadata, tensors, device, dtype)
 
     return _File(known_as, load)
 

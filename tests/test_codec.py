@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,15 @@ def test_a_transparent_palette_becomes_rgba():
     picture = load(buffer.getvalue())
     assert picture.alpha is not None
     assert 0 < (picture.alpha == 0).mean() < 1
+
+
+@pytest.mark.parametrize("backwards", [np.s_[:, :, ::-1], np.s_[::-1], np.s_[:, ::-1]])
+def test_arrays_that_run_backwards(backwards: Any):
+    """As they do from other libraries' order of colours; of an axis of length 1 numpy makes no copy by itself."""
+    for shape in ((9, 7, 1), (1, 7, 3), (9, 1, 3)):
+        pixels = scene(9, 7)[: shape[0], : shape[1], : shape[2]]
+        turned = np.ascontiguousarray(pixels)[backwards]
+        assert ncodec.encode(turned) == ncodec.encode(turned.copy())
 
 
 def test_profile_and_exif_are_kept():

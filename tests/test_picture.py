@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,33 +67,6 @@ def test_every_kind_that_is_named_is_read(kind: str):
     assert np.abs(read.pixels.astype(int) - scene(24, 32)).mean() < 20
 
 
-def as_text(exif: bytes) -> PngImagePlugin.PngInfo:
-    """As ImageMagick writes it: a name, a length, and lines of 36 bytes in hexadecimal digits."""
-    digits = exif.hex()
-    lines = [digits[i : i + 72] for i in range(0, len(digits), 72)]
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Raw profile type exif", "\n".join(["", "exif", f"{len(exif):8d}", *lines, ""]), zip=True)
-    return text
-
-
-def test_exif_in_a_text_of_a_png_is_kept():
-    exif = Image.Exif()
-    exif[271], exif[274] = "a camera of old", 6
-    file = io.BytesIO()
-    Image.new("RGB", (9, 8)).save(file, "PNG", pnginfo=as_text(exif.tobytes()))
-    found = picture.load(file.getvalue())
-    assert found.exif == exif.tobytes()
-    assert dict(Image.open(io.BytesIO(picture.save_png(found))).getexif()) == dict(exif)
-
-
-@pytest.mark.parametrize("text", ["", "\nexif\n 4\nxyz", "\nexif\n", "1"])
-def test_a_text_that_is_no_exif_is_passed_over(text: str):
-    file, info = io.BytesIO(), PngImagePlugin.PngInfo()
-    info.add_text("Raw profile type exif", text)
-    Image.new("RGB", (9, 8)).save(file, "PNG", pnginfo=info)
-    assert picture.load(file.getvalue()).exif is None
-
-
 def test_exif_behind_the_pixels_is_kept():
     exif = Image.Exif()
     exif[0x010E] = "late"
@@ -125,21 +99,6 @@ def test_limits_are_given_back_by_many_threads():
 def test_a_large_profile_in_a_png_is_read():
     profile = bytes(3_000_000)
     assert picture.load(saved("PNG", icc_profile=profile)).icc == profile
-
-
-def test_a_tiff_file_keeps_what_it_tells_of_the_camera():
-    exif = Image.Exif()
-    exif[271], exif[274] = "a camera", 6  # make, orientation
-    exif.get_ifd(0x8769)[33434] = (1, 60)  # exposure
-    exif[0x8769] = {}  # without an entry of its own Pillow leaves the inner table out of a TIFF file
-    read = picture.load(saved("TIFF", exif=exif))
-    assert read.pixels.shape == (32, 24, 3)  # turned already, so the orientation is not kept
-    assert read.exif is not None
-    kept = Image.Exif()
-    kept.load(read.exif)
-    assert {tag: kept[tag] for tag in kept if tag != 0x8769} == {271: "a camera"}
-    assert kept.get_ifd(0x8769) == {33434: (1, 60)}
-    assert picture.load(saved("TIFF")).exif is None
 
 
 def test_the_first_picture_of_a_phones_jpeg():
@@ -186,11 +145,33 @@ def test_damaged_files_are_image_errors_or_pictures(kind: str, at: int, mask: in
         picture.load(bytes(data))
 
 
+def test_alpha_in_a_palette_is_alpha():
+    shades = np.zeros((4, 4, 4), np.uint8)
+    shades[..., 3] = np.arange(0, 256, 64)
+    image = Image.fromarray(shades).quantize(16)
+    assert image.mode == "P"
+    alpha = picture.from_image(image).alpha
+    assert alpha is not None
+    assert np.array_equal(alpha, np.asarray(image.convert("RGBA"))[..., 3])
+
+
+@pytest.mark.parametrize("metadata", ["text", Image.Exif(), bytearray(3)])
+def test_metadata_are_bytes(metadata: Any):
+    with pytest.raises(ImageError, match="bytes"):
+        picture.Picture(scene(3, 4), exif=metadata)
+
+
 def test_broken_images_and_ragged_lists_through_the_api():
     with pytest.raises(ImageError, match="cut short"):
         picture.from_image(Image.open(io.BytesIO(saved("PNG")[:300])))
     with pytest.raises(ImageError):
         picture.from_array([[1, 2], [3]])
+
+
+def two_headers(width: int, height: int, second_width: int, second_height: int) -> bytes:
+    """A gray PNG; Pillow takes the second header's size."""
+    data = png(width, height, 8, 0, bytes((width + 1) * height))
+    return data[:33] + png(second_width, second_height, 8, 0, b"")[8:33] + data[33:]
 
 
 def test_alpha_is_a_plain_gray_png_and_nothing_else():
@@ -204,6 +185,8 @@ def test_alpha_is_a_plain_gray_png_and_nothing_else():
         (data[:45], (9, 7)),
         (saved("PNG"), (24, 32)),
         (b"", (1, 1)),
+        (two_headers(7, 9, 1 << 20, 1 << 20), (9, 7)),
+        (two_headers(7, 9, 6, 9), (9, 7)),
     ):
         with pytest.raises(FormatError, match="alpha"):
             unpack_alpha(wrong, *size)

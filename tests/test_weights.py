@@ -157,8 +157,8 @@ def test_the_cards_are_those_of_the_manifest():
     assert {path.name for path in models.glob("*.safetensors")} == named
 
 
-def test_torchs_default_dtype_does_not_change_what_is_decoded():
-    """A setting of somebody else's program in the same process."""
+def test_torchs_defaults_do_not_change_what_is_decoded():
+    """Settings of somebody else's program in the same process."""
     code = """
 import sys, numpy as np, torch, ncodec
 from pictures import scene
@@ -167,6 +167,15 @@ expected = ncodec.decode(data)
 for dtype in (torch.float64, torch.bfloat16):
     torch.set_default_dtype(dtype)
     assert np.array_equal(ncodec.decode(data), expected), dtype
+torch.set_default_dtype(torch.float32)
+for device in ("meta", "cpu"):
+    torch.set_default_device(device)
+    ncodec.api._models.cache_clear()
+    assert np.array_equal(ncodec.decode(data), expected), device
+ncodec.api._models.cache_clear()
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    assert np.array_equal(ncodec.decode(data), expected)
+    assert ncodec.encode(scene(48, 64, sigma=20)) == data
 """
     here = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{here.parent}:{here}"}

@@ -54,12 +54,12 @@ class ExactPrior:
         self.dtype = read.dtype
         self.offset, self.row_of = _row_lookup(tensors["prior.thresholds"])
         self._check_widths(arch, first_out, context_inner, context_out)
-        shuffled = positions_first(torch.arange(4 * arch.entropy), 2)
+        shuffled = positions_first(torch.arange(4 * arch.entropy, device="cpu"), 2)
         self.up32, self.up16 = self.up32.part(outputs=shuffled), self.up16.part(outputs=shuffled)
         # By parity of the channels: what codes them, or looks at them.
         self.first_out = tuple(first_out.part(outputs=slice(parity, None, 2)) for parity in (0, 1))
         self.context_out = tuple(context_out.part(outputs=slice(parity, None, 2)) for parity in (0, 1))
-        features, latents = torch.arange(arch.entropy + arch.latent).split([arch.entropy, arch.latent])
+        features, latents = torch.arange(arch.entropy + arch.latent, device="cpu").split([arch.entropy, arch.latent])
         seen = (torch.cat([features, latents[parity::2]]) for parity in (0, 1))
         self.context_inner = tuple(context_inner.part(inputs=inputs) for inputs in seen)
         scale, clamp = torch.exp2(-read.shift(LATENTS).float()), read.clamp(LATENTS).float()

@@ -92,4 +92,7 @@ class LayerReader:
             raise ValueError(f"layer {name} has {inputs} inputs, and clamps for {len(limits)}")
         if weights.weight.shape[1] != inputs:  # depthwise
             limits = limits[:, None]
-        self.largest_sum = max(self.largest_sum, weights.largest_sum(limits, name))
+        largest = weights.largest_sum(limits, name)
+        if not weights.shift.all():  # the half that rounding adds needs a binary digit of its own
+            largest *= 2
+        self.largest_sum = max(self.largest_sum, largest)

@@ -67,12 +67,17 @@ def read_streams(data: bytes) -> None:
     assert 4 * count + sum(map(len, streams)) == len(data) - 1
 
 
+def read_alpha(data: bytes) -> None:
+    """Alpha that is read is of the picture's size."""
+    assert unpack_alpha(data, 3, 5).shape == (3, 5)
+
+
 TARGETS = (
     read_container,
     lambda data: read_container(sealed(data)),
     read_params,
     read_streams,
-    lambda data: unpack_alpha(data, 3, 5),
+    read_alpha,
 )
 
 
