@@ -36,6 +36,7 @@ class Needs:
         weights: name of its weights; `{setting}` in it stands for the codec's.
         is_network: its number format and device matter.
         is_ours: ncodec's model matters.
+        has_threads: how many there are changes what it codes.
     """
 
     code: tuple[str, ...]
@@ -43,6 +44,7 @@ class Needs:
     weights: str = ""
     is_network: bool = False
     is_ours: bool = False
+    has_threads: bool = False
 
 
 _FIGURES = Needs(("figures",), ("pytorch-msssim",))
@@ -54,16 +56,15 @@ NEEDS = {
     "ncodec-refined": replace(_OURS, code=("ncodec", "refining")),
     "hyperprior": Needs(("references",), ("torch", "compressai"), "plain-{setting}"),
     "testolina": Needs(("references",), ("torch", "compressai"), "denoising-{setting}"),
-    "avif-denoise": Needs(("files", "grain"), (*_AVIF, "av")),
-    "avif-grain": Needs(("files", "grain"), _AVIF),
+    "avif-denoise": Needs(("files", "grain"), (*_AVIF, "av"), has_threads=True),
+    "avif-grain": Needs(("files", "grain"), _AVIF, has_threads=True),
     "jpeg": Needs(("files",), ("pillow", "libjpeg-turbo")),
     "webp": Needs(("files",), ("pillow", "libwebp")),
-    "avif420": Needs(("files",), _AVIF),
-    "avif444": Needs(("files",), _AVIF),
+    **dict.fromkeys(("avif420", "avif444", "avif420-ssim", "avif444-ssim"), Needs(("files",), _AVIF, has_threads=True)),
     "jpeg2000": Needs(("files",), ("pillow", "openjpeg")),
     "jxl": Needs(("files",), ("pillow", "pillow-jxl-plugin")),
     "jpeg2000-alone": Needs(("files", "alone"), ("pillow", "openjpeg")),
-    "avif444-alone": Needs(("files", "alone"), _AVIF),
+    "avif444-alone": Needs(("files", "alone"), _AVIF, has_threads=True),
     "dncnn": Needs(("networks",), ("torch",), "dncnn", is_network=True),
     "fdncnn-given": Needs(("networks",), ("torch",), "fdncnn", is_network=True),
     "fdncnn-estimated": Needs(("networks", "noise"), ("torch",), "fdncnn", is_network=True),
@@ -91,6 +92,8 @@ def facts(about: Circumstances, method: str, setting: str) -> dict[str, Any]:
         found["model"] = about.model
     if any(need.is_network for need in needs):
         found["networks"] = (about.dtype, about.device)
+    if any(need.has_threads for need in needs):
+        found["threads"] = about.threads
     if about.repeats and known.parts:
         found["times"] = (about.cpu, about.threads, about.device, about.repeats, about.code.get("times"))
     return found

@@ -99,6 +99,19 @@ def test_size_is_that_of_the_file(kit: Kit, pair: Pair, name: str) -> None:
     assert outcome.size_bytes == len(codec.encode(pair.noisy, setting, SIGMA))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_rate_is_one_of_the_picture_whatever_its_colours(kit: Kit, channels: int) -> None:
+    noisy = add_noise(scene(128, 192, channels), Noise.gaussian(SIGMA), 0)
+    size = len(part(kit, "jpeg2000").encode(noisy, "0.95", SIGMA))
+    assert 8 * size / (128 * 192) == pytest.approx(0.95, rel=0.1)
+
+
+def test_avif_tuned_for_ssim_is_not_the_one_for_the_eye(kit: Kit, pair: Pair) -> None:
+    for colours in ("avif420", "avif444"):
+        files = {part(kit, f"{colours}{tuned}").encode(pair.noisy, "60", SIGMA) for tuned in ("", "-ssim")}
+        assert len(files) == 2
+
+
 @pytest.mark.parametrize("name", ["jpeg2000-alone", "avif444-alone"])
 def test_compression_alone_loses_as_much_as_the_noise_has(kit: Kit, pair: Pair, name: str) -> None:
     codec = part(kit, name)

@@ -25,14 +25,14 @@ Quality = dict[str, Any]
 """Options of `Image.save`."""
 
 
-def by_quality(value: float) -> Quality:
+def by_quality(value: float, channels: int) -> Quality:
     """A whole number, 0 ... 100."""
     return {"quality": round(value)}
 
 
-def by_rate(value: float) -> Quality:
-    """JPEG 2000: target rate in bits per pixel of an RGB picture; Pillow wants the ratio of the sizes."""
-    return {"quality_mode": "rates", "quality_layers": [24 / value]}
+def by_rate(value: float, channels: int) -> Quality:
+    """JPEG 2000: target rate in bits per pixel; Pillow wants the ratio of the sizes."""
+    return {"quality_mode": "rates", "quality_layers": [8 * channels / value]}
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class PillowCodec:
     Attributes:
         format: Pillow's name of it.
         settings: texts of the values that `quality` takes.
-        quality: value -> options of `Image.save`.
+        quality: value, number of channels -> options of `Image.save`.
         options: more of them.
     """
 
     format: str
     settings: tuple[str, ...]
-    quality: Callable[[float], Quality] = by_quality
+    quality: Callable[[float, int], Quality] = by_quality
     options: Mapping[str, Any] = field(default_factory=dict)
 
     kmac_per_pixel = None
@@ -60,7 +60,7 @@ class PillowCodec:
     def save(self, pixels: np.ndarray, value: float) -> bytes:
         """A file of any quality value. RequestError if the format or its library refuses the picture."""
         out = io.BytesIO()
-        options = {**self.options, **self.quality(value)}
+        options = {**self.options, **self.quality(value, pixels.shape[2])}
         if pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
             options.pop("subsampling", None)  # AVIF would code colour planes for it
@@ -101,6 +101,9 @@ def jpeg2000() -> PillowCodec:
 
 def avif(subsampling: str, threads: int, **advanced: str) -> PillowCodec:
     """libaom at speed 6.
+
+    Stills are tuned for the eye where nothing else is said (`tune=iq`, since libavif 1.3). `tune="ssim"` has the best
+    PSNR: on five of Kodak's pictures 6.5 % fewer bits than that in 4:2:0, 10.2 % in 4:4:4; `psnr` 6.1 and 9.6 %.
 
     Args:
         subsampling: `4:2:0` or `4:4:4`.

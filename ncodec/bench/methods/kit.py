@@ -82,6 +82,8 @@ class Kit:
             "webp": webp,
             "avif420": lambda: avif("4:2:0", threads),
             "avif444": lambda: avif("4:4:4", threads),
+            "avif420-ssim": lambda: avif("4:2:0", threads, tune="ssim"),
+            "avif444-ssim": lambda: avif("4:4:4", threads, tune="ssim"),
             "jpeg2000": jpeg2000,
             "jxl": lambda: jxl(threads),
             "jpeg2000-alone": lambda: Matched(jpeg2000(), 0.02, 8, steps=10, is_log=True),

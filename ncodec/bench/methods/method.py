@@ -68,6 +68,8 @@ _FILES = {
     "webp": "WebP",
     "avif420": "AVIF 4:2:0",
     "avif444": "AVIF 4:4:4",
+    "avif420-ssim": "AVIF 4:2:0 with tune=ssim",
+    "avif444-ssim": "AVIF 4:4:4 with tune=ssim",
     "jpeg2000": "JPEG 2000",
     "jxl": "JPEG XL",
 }

@@ -17,9 +17,13 @@ from ncodec.bench.summary import Summary
 GOALS_PERCENT = {
     "dncnn-then-avif420": -25.0,
     "dncnn-then-avif444": -25.0,
+    "dncnn-then-avif420-ssim": -25.0,
+    "dncnn-then-avif444-ssim": -25.0,
     "dncnn-then-jxl": -25.0,
     "bm3d-then-avif420": -30.0,
     "bm3d-then-avif444": -30.0,
+    "bm3d-then-avif420-ssim": -30.0,
+    "bm3d-then-avif444-ssim": -30.0,
     "avif-denoise": -50.0,
     "hyperprior-then-dncnn": -40.0,
 }
