@@ -45,8 +45,11 @@ JPEG_QUALITIES = (5, 10, 20, 40, 60, 75, 85, 90, 93, 96, 98, 100)
 LADDERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
     "avif444": (
         "AVIF",
-        (30, 45, 58, 68, 76, 82, 88, 94),
-        {"subsampling": "4:4:4", "speed": AVIF_SPEED, "max_threads": 1},
+        (8, 16, 24, 34, 46, 58, 68, 78),
+        {
+            **{"subsampling": "4:4:4", "speed": AVIF_SPEED, "max_threads": 1, "codec": "aom"},
+            "advanced": {"tune": "ssim"},  # its default for stills, for the eye, has 1.4 to 3 dB less
+        },
     ),
     "jpeg444": ("JPEG", JPEG_QUALITIES, {"subsampling": 0, "optimize": True}),
     "jpeg420": ("JPEG", JPEG_QUALITIES, {"subsampling": 2, "optimize": True}),

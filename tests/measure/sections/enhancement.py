@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from measure.sections.markdown import Row, mean, number, of_kind, percent, signed_percent, table, values_of
 
-RIVALS = {"avif444": "AVIF 4:4:4", "jpeg444": "JPEG 4:4:4", "jpeg420": "JPEG 4:2:0"}
+RIVALS = {"avif444": "AVIF 4:4:4 with tune=ssim", "jpeg444": "JPEG 4:4:4", "jpeg420": "JPEG 4:2:0"}
 
 
 def section(about: Row, rows: list[Row]) -> str:
