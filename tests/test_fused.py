@@ -12,7 +12,7 @@ from ncodec.nets.inference import Transforms
 from ncodec.nets.layers import Block
 from ncodec.nets.prior import place_step, split_step
 from ncodec.nets.shuffle import depth_to_space, positions_first, space_to_depth
-from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
+from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis, as_trained
 from pictures import scene
 
 
@@ -38,6 +38,15 @@ def test_transforms_as_they_run_give_what_the_trained_networks_give():
     picture = transforms.synthesise(latents[0].permute(1, 2, 0).contiguous(), quality, 128, 192, 3)
     assert 0 < (picture == 255).float().mean() < 0.9
     assert ((picture - estimate.clamp(0, 255)).abs() < 0.51).all()
+
+
+def test_pixels_are_those_that_networks_learn_with():
+    """Under autocast their first layer takes them in bfloat16, in which no two levels are one."""
+    levels = as_trained(torch.arange(256, dtype=torch.uint8) / 255)
+    assert levels.unique().numel() == 256
+    assert levels[128] == 129 / 256
+    autocast_sees = (torch.arange(256) / 255).bfloat16()
+    assert torch.equal(levels, autocast_sees.float())
 
 
 @pytest.mark.parametrize("size", [2, 8])

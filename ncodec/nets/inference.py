@@ -19,7 +19,7 @@ from ncodec.nets.fused import Affine, FusedStage, Linear, linear, matrix
 from ncodec.nets.gradient import SynthesisGradient
 from ncodec.nets.layers import QualityScale
 from ncodec.nets.shuffle import depth_to_space, positions_first, space_to_depth
-from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis
+from ncodec.nets.transform import Analysis, HyperAnalysis, Synthesis, as_trained
 from ncodec.nets.windows import windows
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -120,14 +120,14 @@ class _AnalysisStages:
         gain = net.log_gain[quality - 1].exp()
         last_weight, last_bias = matrix(net.latent)
         return _Ends(
-            linear(weight / 255, bias, torch.float32),
+            linear(weight, bias, torch.float32),
             linear(*_scaled(*matrix(net.down), net.quality16, quality), torch.float32),
             linear(last_weight * gain[:, None], last_bias * gain, torch.float32),
         )
 
     def __call__(self, x: Tensor, quality: int) -> Tensor:
         ends = self.ends(quality)
-        x = self.stage8(ends.first(space_to_depth(x, STRIDE).float()))
+        x = self.stage8(ends.first(as_trained(space_to_depth(x, STRIDE) / 255)))
         x = self.stage16(ends.between(space_to_depth(x, 2)))
         return ends.last(x)
 

@@ -13,6 +13,15 @@ from ncodec.nets.layers import Block, QualityScale, Up, stage
 PATCH_CHANNELS = 3 * STRIDE * STRIDE
 
 
+def as_trained(pixels: Tensor) -> Tensor:
+    """Pixels in [0, 1] as bfloat16 has them, in float32: the upper half of the levels moves up by as much as a half.
+
+    Networks learn with such pixels, and take off again what rounding has added. Of others they make pictures that are
+    too dark by half a level.
+    """
+    return pixels.bfloat16().float()
+
+
 class Analysis(nn.Module):
     """Noisy picture -> latents of the clean picture, in units of quantisation steps.
 
@@ -31,7 +40,7 @@ class Analysis(nn.Module):
         self.log_gain = nn.Parameter(torch.zeros(QUALITIES, arch.latent))
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
-        x = self.quality8(self.patch(F.pixel_unshuffle(x, STRIDE)), quality)
+        x = self.quality8(self.patch(F.pixel_unshuffle(as_trained(x), STRIDE)), quality)
         x = self.quality16(self.down(self.stage8(x)), quality)
         y = self.latent(self.stage16(x)).float()
         return y * self.log_gain[quality].exp()[:, :, None, None]

@@ -47,7 +47,10 @@ LADDERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
         "AVIF",
         (8, 16, 24, 34, 46, 58, 68, 78),
         {
-            **{"subsampling": "4:4:4", "speed": AVIF_SPEED, "max_threads": 1, "codec": "aom"},
+            "subsampling": "4:4:4",
+            "speed": AVIF_SPEED,
+            "max_threads": 1,
+            "codec": "aom",
             "advanced": {"tune": "ssim"},  # its default for stills, for the eye, has 1.4 to 3 dB less
         },
     ),
