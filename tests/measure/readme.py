@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from ncodec.bench.curves import Point, bd_rate, saved_percent
+from ncodec.bench.curves import Point, bd_rate, is_above, saved_percent
 from ncodec.bench.report.experiment import Experiment, load_experiments
 from ncodec.bench.report.naming import OURS, REFINED, label_of
 from ncodec.bench.runtime import runtimes
@@ -29,8 +29,8 @@ AGAINST = ("dncnn-then-avif420", "dncnn-then-jxl", "bm3d-then-avif420")
 TIMES, CASCADE = "times-bfloat16-on-epyc", AGAINST[0]
 NOTHING = "-"
 TABLE_HEAD = """Bits at equal PSNR of the denoised picture (BD-rate; in brackets with `--effort 1`), ncodec's against \
-others'. *Below*: its smallest file is better than their best one and has so many fewer bits; "-": not measured, or no \
-such pair.
+others'. *Better*: its smallest file is better than all of theirs, whatever their rate; *below*: and has so many fewer \
+bits than their best one, which is not their smallest; "-": not measured, or no such pair.
 """
 
 
@@ -101,10 +101,10 @@ def bits_word(ours: Sequence[Point], theirs: Sequence[Point]) -> str:
     value = bd_rate(theirs, ours).value
     if value is not None:
         return f"{value:+.0f} %"
-    percent = saved_percent(theirs, ours)
-    if percent is None:
+    if not is_above(theirs, ours):
         return NOTHING
-    return f"below {percent:+.0f} %" if percent < 0 else "better at any rate"
+    percent = saved_percent(theirs, ours)
+    return f"below {percent:+.0f} %" if percent is not None and percent < 0 else "better"
 
 
 def _time(experiment: Experiment) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ncodec.bench.curves import bd_rate, front, saved_percent
+from ncodec.bench.curves import bd_rate, front, is_above, saved_percent
 from ncodec.bench.methods import METHODS
 from ncodec.bench.report.experiment import Experiment
 from ncodec.bench.report.naming import OURS, REFINED, label_of
@@ -151,9 +151,11 @@ def _bits_goal(summary: Summary, name: str, method: str, aim_percent: float) -> 
         whose = "" if name == OURS else f" with {label_of(name)}"
         sentence = f"{measured} bits against {label_of(method)}{whose}, aim {aim_percent:+.0f} %"
         return Goal(what, aim, measured, delta.value <= aim_percent, sentence, is_refined)
-    if (percent := saved_percent(theirs, ours)) is not None:
-        measured = f"ncodec's smallest file is better than its best, with {percent:+.0f} % bits"
-        return Goal(what, aim, measured, True if percent <= aim_percent else None, is_refined=is_refined)
+    if is_above(theirs, ours):
+        percent = saved_percent(theirs, ours)
+        bits = "which is its smallest" if percent is None else f"with {percent:+.0f} % bits"
+        is_met = True if percent is not None and percent <= aim_percent else None
+        return Goal(what, aim, f"ncodec's smallest file is better than its best, {bits}", is_met, is_refined=is_refined)
     return Goal(what, aim, delta.reason, None, is_refined=is_refined)
 
 
