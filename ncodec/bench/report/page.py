@@ -37,7 +37,9 @@ noise level are told the true one, on real pictures that of their difference fro
 BD-rate and BD-PSNR are Bjontegaard's measures, by monotone cubic interpolation over what both curves reach: the mean \
 difference of the rate at equal PSNR, and of the PSNR at equal rate. Where ncodec is compared with a method, that \
 method is the anchor, and below 0 % ncodec needs fewer bits. Where a curve falls again, the BD-rate goes by its rising \
-part, for nobody pays for the rest; the PSNR at equal bits shows what happens there.
+part, for nobody pays for the rest; the PSNR at equal bits shows what happens there. Where curves share no \
+PSNR, a goal is met only if ncodec's smallest file is better than the other's best and takes so few bits against every \
+point of that part.
 
 Titles begin with the name of their result file, `docs/results/bench-NAME.jsonl`.
 """
