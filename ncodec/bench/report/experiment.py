@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncodec.bench.report.naming import label_of, noise_text
+from ncodec.bench.report.naming import in_float32, label_of, noise_text
 from ncodec.bench.results import read_results
 from ncodec.bench.row import Circumstances, Row
 from ncodec.bench.selection import Selection, selections
@@ -91,6 +91,17 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}{'s' if count != 1 else ''}"
 
 
+def float32_note(methods: Iterable[str], dtype: str) -> str:
+    """A sentence on the times of methods whose networks do not run in `dtype`; empty where there are none."""
+    labels = "; ".join(label_of(method) for method in in_float32(methods, dtype))
+    if not labels:
+        return ""
+    return (
+        f"The hyperprior and Testolina et al.'s network run in float32, as compressai codes with them, not in {dtype}: "
+        f"no list of losses or wins holds the times and memory of {labels}."
+    )
+
+
 def about_lines(found: Selection) -> list[tuple[str, str]]:
     """What a reader wants to know of how it was measured: name and text."""
     about = found.about
@@ -100,13 +111,14 @@ def about_lines(found: Selection) -> list[tuple[str, str]]:
     at = f" (commit {commit[:8]}{', changed since' if changed else ''})" if commit else ""
     processors = " and ".join(dict.fromkeys(run.cpu for run in (*found.runs, about)))
     outdated = "; ".join(label_of(method) for method in found.outdated)
+    apart = in_float32((row.method for row in found.rows), about.dtype)
     why = "measured only with another model, other weights, versions or code"
     lines = [
         ("ncodec", f"{about.ncodec}{at}, model {about.model}"),
         ("other weights", weights),
         ("noise", f"{about.noise}, seed {about.seed}" if about.noise != REAL else noise_text(about.noise)),
         ("machine", f"{processors}, {plural(about.threads, 'thread')}, {about.device}"),
-        ("networks in", about.dtype),
+        ("networks in", about.dtype + ("; the hyperprior and Testolina et al.'s in float32" if apart else "")),
         ("times", _times(about.repeats)),
         ("libraries", ", ".join([f"torch {about.torch}", f"pillow {about.pillow}", *packages])),
         ("started", _started(found.runs or (about,))),

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ncodec.bench.curves import bd_rate, front, is_above, saved_percent
-from ncodec.bench.methods import METHODS
 from ncodec.bench.report.experiment import Experiment
-from ncodec.bench.report.naming import OURS, REFINED, label_of
+from ncodec.bench.report.naming import OURS, REFERENCES, REFINED, label_of
 from ncodec.bench.report.tables import Cell, Line, Table, markdown
 from ncodec.bench.runtime import Runtime, runtimes
 from ncodec.bench.summary import Summary
@@ -33,8 +32,7 @@ BASE_ALONE = ", which encodes the base layer alone"
 ONE_FILE = ", both from one file with both layers"
 """Two ways to be faster than FOR_THE_RECORD, which needs both layers."""
 
-TRAINED_HERE = {method.name for method in METHODS if method.codec in ("hyperprior", "testolina")}
-REFERENCES = """The hyperprior and Testolina et al.'s network were trained by us; [how far](#training) stands at the \
+TRAINED_HERE = """The hyperprior and Testolina et al.'s network were trained by us; [how far](#training) stands at the \
 end. What they lose by may be that as much as their design.
 """
 """Stands wherever they are compared with."""
@@ -76,7 +74,7 @@ def chapter(experiments: Sequence[Experiment]) -> str:
     lines += [_line(goal, "") for goal in _all_open() if goal.what not in told]
     table = markdown(Table(("ncodec, denoised", "aim", "measured", "", "file"), tuple(lines), frozenset(range(5))))
     measured = {method for experiment in experiments for method in experiment.summary.methods}
-    return f"{table}\n{REFERENCES}" if measured & TRAINED_HERE else table
+    return f"{table}\n{TRAINED_HERE}" if measured & REFERENCES else table
 
 
 def _line(goal: Goal, file: str, more: str = "") -> Line:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ncodec.bench.curves import bd_psnr, bd_rate
 from ncodec.bench.methods.method import DENOISER
-from ncodec.bench.report.costs import COSTS
-from ncodec.bench.report.experiment import Experiment
+from ncodec.bench.report.costs import costs_in
+from ncodec.bench.report.experiment import Experiment, float32_note
 from ncodec.bench.report.findings import LEAST_DB, Finding, opponents
 from ncodec.bench.report.goals import FOR_THE_RECORD, goals_of
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, REFINED, in_order, info_of, label_of
@@ -113,7 +113,7 @@ def time(experiments: Iterable[Experiment]) -> str:
         about = experiment.about
         parts.append(
             f"### {experiment.title}, {about.threads} thread{'s' if about.threads > 1 else ''} of {about.cpu}\n\n"
-            f"{_measured_on(experiment.summary, lines)}\n{markdown(table)}"
+            f"{_measured_on(experiment.summary, lines)}{_float32(experiment)}\n{markdown(table)}"
         )
     return "\n".join([_TIME_HEAD, *parts, _published()]) if parts else ""
 
@@ -133,9 +133,16 @@ def _measured_on(summary: Summary, lines: Sequence[Runtime]) -> str:
     return f"Pictures: {', '.join(summary.pictures)}. {settings}\n"
 
 
+def _float32(experiment: Experiment) -> str:
+    """A paragraph; nothing where there is nothing to tell."""
+    note = float32_note(experiment.summary.methods, experiment.about.dtype)
+    return f"\n{note}\n" if note else ""
+
+
 def _verdict(experiment: Experiment) -> Verdict:
     """Of quality and costs, of those that are taken from it."""
-    return verdict(experiment.summary, (*(QUALITY if experiment.tells_quality else ()), *COSTS))
+    quality = QUALITY if experiment.tells_quality else ()
+    return verdict(experiment.summary, (*quality, *costs_in(experiment.about.dtype)))
 
 
 def _bullet(finding: Finding) -> str:
