@@ -15,6 +15,7 @@ from cli_tools import ROOT
 from ncodec.bench.report import training
 from ncodec.bench.report.experiment import load_experiments
 from ncodec.bench.report.page import document, main
+from ncodec.weights import releases
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 RESULTS = sorted((ROOT / "docs" / "results").glob("bench-*.jsonl"))
@@ -156,6 +157,26 @@ def test_circumstances_that_all_files_share_are_told_once(apart: str):
     own = chapter.split("### times-float32")[1]
     assert "* networks in: float32" in own
     assert "libraries" not in own
+
+
+def test_an_older_model_is_named_wherever_its_figures_stand(tmp_path: Path):
+    methods = ["ncodec-denoised", "ncodec-then-dncnn"]
+    older, newest = ([Path(row.file).stem for row in releases() if row.name == "base"][place] for place in (0, -1))
+    made = [
+        made_results(tmp_path / "bench-times-a.jsonl", methods, model=older),
+        made_results(tmp_path / "bench-times-b.jsonl", methods, model=newest),
+        made_results(tmp_path / "bench-times-c.jsonl", methods, model="mine 01234567"),
+    ]
+    text = document(made)
+    headings = [line for line in text.splitlines() if line.startswith("### times-")]
+    assert len(headings) == 3 * 4  # losses, time, wins, circumstances
+    for line in headings:
+        assert (f"bfloat16, older model {older}" in line) == line.startswith("### times-a"), line
+    goals = text.split("\n## Goals\n")[1].split("\n## ")[0]
+    assert f"| met | times-a, bfloat16, older model {older} |" in goals
+    assert "| met | times-b, bfloat16 |" in goals
+    assert f"model {older}; the newest release is {newest}\n" in text
+    assert text.count("the newest release") == 1
 
 
 def test_without_times_there_is_no_chapter_of_them(tmp_path: Path):

@@ -11,6 +11,7 @@ from ncodec.bench.results import read_results
 from ncodec.bench.row import Circumstances, Row
 from ncodec.bench.selection import Selection, selections
 from ncodec.bench.summary import Summary, summarise
+from ncodec.weights import releases
 
 REAL = "real"
 PREFIX = "bench-"
@@ -59,8 +60,13 @@ class Experiment:
 
     @property
     def title(self) -> str:
-        """`kodak-25: 24 pictures, white Gaussian noise, sigma 25, bfloat16`."""
-        return f"{self.name}: {counted(self.summary)}, {noise_text(self.about.noise)}, {self.about.dtype}"
+        """`kodak-25: 24 pictures, white Gaussian noise, sigma 25, bfloat16`; an older model is named, too."""
+        return f"{self.name}: {counted(self.summary)}, {noise_text(self.about.noise)}, {self.setup}"
+
+    @property
+    def setup(self) -> str:
+        """`bfloat16`, or `bfloat16, older model base-93647309` where that is not the newest release."""
+        return self.about.dtype + (f", older model {self.about.model}" if newer_release(self.about.model) else "")
 
 
 def load_experiments(paths: Iterable[Path]) -> list[Experiment]:
@@ -79,6 +85,13 @@ def load_experiments(paths: Iterable[Path]) -> list[Experiment]:
                 full = f"{name} ({selection.about.id})" if len(found) > 1 else name
                 experiments.append(Experiment(full, selection, summary))
     return experiments
+
+
+def newer_release(model: str) -> str:
+    """The newest of a released model's name, if that is another one; else empty, as for models of users' own."""
+    names = {Path(row.file).stem: row.name for row in releases()}
+    newest = [stem for stem, name in names.items() if name == names.get(model)]
+    return newest[-1] if newest and newest[-1] != model else ""
 
 
 def counted(summary: Summary) -> str:
@@ -113,8 +126,10 @@ def about_lines(found: Selection) -> list[tuple[str, str]]:
     outdated = "; ".join(label_of(method) for method in found.outdated)
     apart = in_float32((row.method for row in found.rows), about.dtype)
     why = "measured only with another model, other weights, versions or code"
+    newest = newer_release(about.model)
+    newer = f"; the newest release is {newest}" if newest else ""
     lines = [
-        ("ncodec", f"{about.ncodec}{at}, model {about.model}"),
+        ("ncodec", f"{about.ncodec}{at}, model {about.model}{newer}"),
         ("other weights", weights),
         ("noise", f"{about.noise}, seed {about.seed}" if about.noise != REAL else noise_text(about.noise)),
         ("machine", f"{processors}, {plural(about.threads, 'thread')}, {about.device}"),

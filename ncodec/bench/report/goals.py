@@ -68,7 +68,7 @@ def chapter(experiments: Sequence[Experiment]) -> str:
     told = {goal.what for _, goal in found}
     search = f", {_search(experiments)}"
     lines = [
-        _line(goal, f"{experiment.name}, {experiment.about.dtype}", search if goal.is_refined else "")
+        _line(goal, f"{experiment.name}, {experiment.setup}", search if goal.is_refined else "")
         for experiment, goal in found
     ]
     lines += [_line(goal, "") for goal in _all_open() if goal.what not in told]
