@@ -17,6 +17,7 @@ from ncodec.bench.report.costs import costs_in, without_float32
 from ncodec.bench.report.embed import CASCADES, CLEAN, Album, embed, find_scenes
 from ncodec.bench.report.experiment import about_lines, counted, float32_note
 from ncodec.bench.report.findings import opponents
+from ncodec.bench.report.idle import idle
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, label_of, noise_text
 from ncodec.bench.report.plots import family_plots, png_bytes, svg_text
 from ncodec.bench.report.verdict import QUALITY, verdict
@@ -89,6 +90,7 @@ def page(
         timed=found.about.repeats > 0,
         facts=facts(summary, found.about.dtype),
         verdict=verdict(summary, (*QUALITY, *costs_in(found.about.dtype))),
+        idle=idle(summary),
         album=album,
         panes=panes(album),
         right=OURS if OURS in album.methods else CLEAN,
