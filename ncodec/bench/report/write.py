@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ncodec.bench.curves import bd_rate, has_measures
 from ncodec.bench.report import palette, tables
 from ncodec.bench.report.costs import costs_in, without_float32
-from ncodec.bench.report.embed import CASCADES, CLEAN, Album, embed, find_scenes
+from ncodec.bench.report.embed import CASCADES, Album, embed, find_scenes
 from ncodec.bench.report.experiment import about_lines, counted, float32_note
 from ncodec.bench.report.findings import opponents
 from ncodec.bench.report.idle import idle
@@ -24,6 +24,7 @@ from ncodec.bench.report.verdict import QUALITY, verdict
 from ncodec.bench.runtime import runtimes
 from ncodec.bench.selection import Selection
 from ncodec.bench.summary import COMPARABLE_RATE_BPP, Summary, summarise
+from ncodec.bench.viewer import CLEAN
 from ncodec.errors import RequestError
 
 TEMPLATES = Path(__file__).parent / "templates"
