@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from safetensors.numpy import save_file
 from bench_report.made import NAMES, made_results
 from cli_tools import ROOT
 from ncodec.bench.report import training
-from ncodec.bench.report.experiment import load_experiments
+from ncodec.bench.report.experiment import about_lines, load_experiments
 from ncodec.bench.report.page import document, main
+from ncodec.bench.results import read_results
+from ncodec.bench.selection import latest
 from ncodec.weights import releases
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -149,6 +152,17 @@ def test_it_says_what_each_file_gives(apart: str):
     assert "| times-float32 | times | 2 | 5 | white Gaussian noise, sigma 25 | float32 |" in table
     assert "* times: none measured, nor memory" in table
     assert "* times: medians of 3 runs after a warm-up, wall clock" in table
+
+
+def test_what_ran_once_is_not_called_a_median(tmp_path: Path):
+    found = latest(read_results(made_results(tmp_path / "bench-kodak.jsonl", ["ncodec-denoised", "bm3d-then-jxl"])))
+    slow = tuple(replace(row, repeats=1) if row.method == "bm3d-then-jxl" else row for row in found.rows)
+    usual = "medians of 3 runs after a warm-up, wall clock"
+    assert dict(about_lines(found))["times"] == usual
+    told = dict(about_lines(replace(found, rows=slow)))["times"]
+    assert told == f"{usual}; what takes long ran once, without a warm-up: steps of BM3D, then JPEG XL"
+    once = replace(found, about=replace(found.about, repeats=1), rows=slow)
+    assert dict(about_lines(once))["times"] == "of one run, wall clock, after a warm-up unless it takes long"
 
 
 def test_circumstances_that_all_files_share_are_told_once(apart: str):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncodec.bench.report.naming import in_float32, label_of, noise_text
+from ncodec.bench.report.naming import in_float32, in_order, label_of, noise_text
 from ncodec.bench.results import read_results
 from ncodec.bench.row import Circumstances, Row
 from ncodec.bench.selection import Selection, selections
@@ -134,7 +134,7 @@ def about_lines(found: Selection) -> list[tuple[str, str]]:
         ("noise", f"{about.noise}, seed {about.seed}" if about.noise != REAL else noise_text(about.noise)),
         ("machine", f"{processors}, {plural(about.threads, 'thread')}, {about.device}"),
         ("networks in", about.dtype + ("; the hyperprior and Testolina et al.'s in float32" if apart else "")),
-        ("times", _times(about.repeats)),
+        ("times", _times(about.repeats, found.rows)),
         ("libraries", ", ".join([f"torch {about.torch}", f"pillow {about.pillow}", *packages])),
         ("started", _started(found.runs or (about,))),
         ("methods left out", outdated and f"{outdated}: {why}"),
@@ -142,10 +142,15 @@ def about_lines(found: Selection) -> list[tuple[str, str]]:
     return [(name, text) for name, text in lines if text]
 
 
-def _times(repeats: int) -> str:
+def _times(repeats: int, rows: Iterable[Row]) -> str:
+    """Of few runs, and of which methods of one alone: see `ncodec.bench.clock`."""
     if repeats == 0:
         return "none measured, nor memory"
-    return f"medians of {plural(repeats, 'run')} after a warm-up, wall clock"
+    if repeats == 1:
+        return "of one run, wall clock, after a warm-up unless it takes long"
+    slow = "; ".join(map(label_of, in_order({row.method for row in rows if row.repeats == 1})))
+    alone = f"; what takes long ran once, without a warm-up: steps of {slow}" if slow else ""
+    return f"medians of {plural(repeats, 'run')} after a warm-up, wall clock{alone}"
 
 
 def _started(runs: Sequence[Circumstances]) -> str:
