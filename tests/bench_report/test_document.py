@@ -16,6 +16,7 @@ from cli_tools import ROOT
 from ncodec.bench.report import training
 from ncodec.bench.report.experiment import about_lines, load_experiments
 from ncodec.bench.report.page import document, main
+from ncodec.bench.report.write import write_report
 from ncodec.bench.results import read_results
 from ncodec.bench.selection import latest
 from ncodec.weights import releases
@@ -96,6 +97,15 @@ def test_it_tells_how_far_networks_were_trained(files: list[Path], tmp_path: Pat
     assert f"| {name} | 12.34 | 5,678 |" in document(files)
     (tmp_path / name).write_bytes(b"rubbish")
     assert "## Training" not in document(files)
+
+
+def test_what_is_computed_on_mean_curves_is_told(files: list[Path], tmp_path: Path):
+    told = "computed on the curves of these averages"
+    goals = "BD-rate, BD-PSNR, PSNR at equal bits and the goals in bits are"
+    assert f"{goals} {told}" in document(files).split("## What the figures are")[1]
+    write_report(latest(read_results(files[2])), tmp_path / "none", tmp_path, "ncodec-denoised")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"BD-rate, BD-PSNR and PSNR at equal bits are {told}" in page
 
 
 def test_what_is_no_goal_is_for_the_record(files: list[Path]):
