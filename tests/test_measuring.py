@@ -14,7 +14,7 @@ from measure import steps as measure_steps
 from measure.everything import run_all
 from measure.merge import merged
 from measure.steps import Step, all_steps
-from ncodec.bench.results import Results
+from ncodec.bench.results import Results, read_results, write_results
 
 
 def test_merged_results_hold_the_newest_rows_once() -> None:
@@ -35,6 +35,28 @@ def test_every_step_adds_to_a_result_file_that_is_there(tmp_path: Path) -> None:
     assert len({step.name for step in found}) == len(found)
     assert all((measure_steps.RESULTS / f"{step.into}.jsonl").exists() for step in found)
     assert [step.is_timed for step in found] == sorted(step.is_timed for step in found)
+
+
+@pytest.mark.parametrize("is_timed", [False, True])
+def test_times_are_measured_whole_and_all_else_is_added(
+    is_timed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opponents' times of another day are not kept beside ncodec's of today."""
+    monkeypatch.setattr(measure_steps, "RESULTS", tmp_path)
+    monkeypatch.setattr(measure_steps.subprocess, "Popen", lambda *_, **__: None)
+    old, new = row(method="noisy", setting="default"), row()
+    kept, work = tmp_path / "bench-x.jsonl", tmp_path / "work"
+    write_results(kept, Results({ABOUT.id: ABOUT}, (old,)))
+    step = Step("x", "bench-x", ("ncodec", "bench"), is_timed)
+    work.mkdir()
+    step.start(work)
+    assert step.result(work).exists() != is_timed
+    write_results(step.result(work), Results({ABOUT.id: ABOUT}, (new,)))
+    step.start(work)  # after an interruption
+    assert step.result(work).exists() != is_timed
+    write_results(step.result(work), Results({ABOUT.id: ABOUT}, (new,)))
+    step.collect(work)
+    assert read_results(kept).rows == ((new,) if is_timed else (old, new))
 
 
 @dataclasses.dataclass(frozen=True)

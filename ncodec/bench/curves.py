@@ -128,10 +128,19 @@ def bd_rate(anchor: Iterable[Point], curve: Iterable[Point]) -> Delta:
     return Delta(float(value), "", lowest, highest, min(len(theirs), len(ours)))
 
 
-def saved_percent(anchor: Iterable[Point], curve: Iterable[Point]) -> float | None:
-    """By how much the rate of `curve`'s smallest file differs from that of `anchor`'s best; None if it is no better."""
+def is_above(anchor: Iterable[Point], curve: Iterable[Point]) -> bool:
+    """Whether `curve`'s smallest file is better than `anchor`'s best; False where one of them has no point."""
     theirs, ours = front(anchor), curve_of(curve)
-    if not theirs or not ours or ours[0][1] <= theirs[-1][1]:
+    return bool(theirs and ours) and ours[0][1] > theirs[-1][1]
+
+
+def saved_percent(anchor: Iterable[Point], curve: Iterable[Point]) -> float | None:
+    """By how much the rate of `curve`'s smallest file differs from that of `anchor`'s best; None if it is no better.
+
+    None, too, where `anchor`'s best is its smallest file: of one that is smaller yet and may be better, nobody knows.
+    """
+    theirs, ours = front(anchor), curve_of(curve)
+    if not is_above(theirs, ours) or len(theirs) == 1:
         return None
     return 100 * (ours[0][0] / theirs[-1][0] - 1)
 

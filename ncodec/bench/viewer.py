@@ -20,7 +20,7 @@ DIGITS = "?" * ID_DIGITS
 
 
 class Viewer:
-    """Writes `FOLDER/<picture>/<method>-<setting>-<circumstances>-<pixels>.png`, `noisy.png` and `clean.png`.
+    """Writes `FOLDER/<picture>/<method>-<setting>-<circumstances>-<pixels>.png`, `noisy-` and `clean-<pixels>.png`.
 
     Circumstances and pixels are those of the row: a picture of another noise or model is not taken for it.
 
@@ -37,10 +37,15 @@ class Viewer:
         return source.name in self._shown
 
     def begin(self, source: Source, pair: Pair) -> None:
-        """Write the picture as it was, and as it should be."""
-        if self.wants(source):
-            self._write(self._file(source, CLEAN), pair.clean)
-            self._write(self._file(source, NOISY), pair.noisy)
+        """Write the picture as it was, and as it should be; those of another noise go."""
+        if not self.wants(source):
+            return
+        for name, pixels in ((CLEAN, pair.clean), (NOISY, pair.noisy)):
+            path = self._file(source, input_name(name, pair.crc))
+            for old in path.parent.glob(f"{name}-{DIGITS}.png"):
+                if old != path:
+                    old.unlink()
+            self._write(path, pixels)
 
     def show(self, source: Source, method: Method, rows: Mapping[str, Row], outputs: Outputs) -> None:
         """Write what there is to see of a method, at one of its settings.
@@ -88,6 +93,16 @@ class Outputs:
     def of(self, setting: str) -> np.ndarray:
         """uint8 [H, W, C]."""
         return self.fresh[setting] if setting in self.fresh else self.make(setting)
+
+
+def input_name(name: str, pixels: str) -> str:
+    """Of the file that holds what is NOISY or CLEAN, without suffix.
+
+    Args:
+        name: which of them.
+        pixels: digest of both, as rows have it.
+    """
+    return f"{name}-{pixels}"
 
 
 def shot_name(row: Row) -> str:

@@ -47,6 +47,8 @@ def test_other_circumstances_are_measured_anew(here: Path) -> None:
     assert len(read_results(here / "out" / "results.jsonl").rows) == 8
     (picture,) = (here / "out" / "pictures" / "a.png").glob("ncodec-denoised-*.png")
     assert picture.stem == shot_name(found.rows[0])
+    inputs = sorted(path.name for name in ("noisy", "clean") for path in picture.parent.glob(f"{name}*.png"))
+    assert inputs == [f"{name}-{found.rows[0].pixels}.png" for name in ("clean", "noisy")]
     noises = [about.noise for about in found.circumstances.values()]
     assert noises == ["gaussian:25", "gaussian:25", "none", "poisson-gaussian:0.02,0.001"]
     assert found.rows[5].psnr_plain_clean_db is None  # without noise the noisy picture is the clean one
@@ -112,7 +114,7 @@ def test_its_own_pictures_are_no_pictures_to_measure(here: Path) -> None:
     save_scenes(here, 1)
     for _ in range(2):
         assert main(["bench", ".", "--methods", "noisy", *QUICK]) == 0
-    assert (here / "report" / "pictures" / "a.png" / "noisy.png").exists()
+    assert len(list((here / "report" / "pictures" / "a.png").glob("noisy-*.png"))) == 1
     assert set(rows_in(here / "report")) == {("a.png", "noisy", "default")}
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bench_tools import QUICK, rows_in, save_scenes, small_weights
 from cli_tools import ENV, TIMEOUT_S, ncodec_run, ncodec_start, sentences
-from ncodec.bench.viewer import shot_name
+from ncodec.bench.viewer import input_name, shot_name
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,8 @@ def test_everything_is_measured_once(tmp_path: Path, weights: tuple[str, ...]) -
     assert cascade.psnr_denoised_clean_db == plain.psnr_plain_clean_db  # this denoiser changes nothing
     shown = tmp_path / "out" / "pictures"
     assert [path.name for path in shown.iterdir()] == ["a.png"]
-    for name in ("noisy", "clean", shot_name(rows["a.png", "dncnn", "default"])):
+    denoised = rows["a.png", "dncnn", "default"]
+    for name in (*(input_name(name, denoised.pixels) for name in ("noisy", "clean")), shot_name(denoised)):
         assert Image.open(shown / "a.png" / f"{name}.png").size == (64, 48)
     assert len([path for path in (shown / "a.png").iterdir() if path.name.startswith("ncodec-denoised-")]) == 1
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000

@@ -134,6 +134,6 @@ def made_pictures(folder: Path, clean: dict[str, np.ndarray] | None = None, sigm
         for name, (share, step) in shown.items():
             mixed = pixels + share * noise
             mixed = np.round(mixed / (4 * step)) * 4 * step if step else mixed
-            full = f"{name}-{CIRCUMSTANCES.id}-{PIXELS}" if "-" in name else name
+            full = f"{name}-{CIRCUMSTANCES.id}-{PIXELS}" if "-" in name else f"{name}-{PIXELS}"
             Image.fromarray(np.clip(np.round(mixed), 0, 255).astype(np.uint8)).save(target / f"{full}.png")
     return folder

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ncodec.bench.curves import bd_psnr, bd_rate, curve_of, front, rate_at, value_at
+from ncodec.bench.curves import bd_psnr, bd_rate, curve_of, front, is_above, rate_at, saved_percent, value_at
 
 STRAIGHT = [(2.0**i, 30.0 + i) for i in range(5)]
 ANCHOR = [(0.1 * 1.5**i, 27.0 + 1.7 * i) for i in range(6)]
@@ -68,6 +68,22 @@ def test_points_that_no_one_pays_for_do_not_count():
     assert front(falling) == ((0.1, 25.0), (0.2, 26.7))
     assert value_at(falling, 0.8) == pytest.approx(25.5)
     assert rate_at(falling, 26.6) == pytest.approx(0.19, abs=0.01)
+
+
+def test_a_smaller_and_better_file_saves_bits_against_the_best_one_alone():
+    small = [(0.1, 33.0), (0.2, 34.0)]
+    assert saved_percent([(0.2, 30.0), (0.4, 32.0)], small) == pytest.approx(-75)
+    assert saved_percent([(0.2, 30.0), (0.4, 33.0)], small) is None
+    assert not is_above([(0.2, 30.0), (0.4, 33.0)], small)
+    assert not is_above([], small)
+    assert not is_above(small, [])
+
+
+def test_nothing_is_said_of_bits_against_a_best_file_that_is_the_smallest():
+    """Its PSNR still rises as the rate falls: how far, is not measured."""
+    falling = [(0.2, 32.0), (0.4, 31.0)]
+    assert is_above(falling, [(0.1, 33.0)])
+    assert saved_percent(falling, [(0.1, 33.0)]) is None
 
 
 def test_lossless_and_doubled_points():

@@ -11,13 +11,19 @@ from click.testing import CliRunner
 
 from bench_report.made import CIRCUMSTANCES, NAMES, made_results, made_rows
 from cli_tools import ROOT
+from measure import readme
 from measure.report import beyond_text
 from measure.report import document as measurements
 from measure.results import read
 from measure.sections import dncnn
 from measure.sections.beyond import comparisons
+from ncodec.bench.report.experiment import load_experiments
+from ncodec.bench.report.idle import idle
 from ncodec.bench.report.page import DENOISERS, document, main
-from ncodec.bench.results import Results, write_results
+from ncodec.bench.report.write import write_report
+from ncodec.bench.results import Results, read_results, write_results
+from ncodec.bench.selection import latest
+from ncodec.bench.summary import summarise
 
 RESULTS = ROOT / "docs" / "results"
 BEYOND = {
@@ -81,10 +87,18 @@ def test_a_denoiser_that_does_nothing_is_no_opponent(tmp_path: Path):
             rows[place] = replace(row, psnr_denoised_clean_db=noisy_db[row.picture])
     write_results(tmp_path / "bench-cc15.jsonl", Results({about.id: about}, tuple(rows)))
     text = document([tmp_path / "bench-cc15.jsonl"])
-    for title in ("Where ncodec loses", "Real noise"):
-        assert "Nothing (less than 0.02 dB) is changed on 3 of 4 of these pictures by DnCNN, trained on" in chapter(
-            text, title
-        )
+    words = "Nothing (less than 0.02 dB) is changed on 3 of 4 of these pictures by DnCNN, trained on"
+    for title in ("Where ncodec loses", "Real noise", "Where ncodec wins"):
+        assert words in chapter(text, title)
+    found = latest(read_results(tmp_path / "bench-cc15.jsonl"))
+    write_report(found, tmp_path / "none", tmp_path, "ncodec-denoised")
+    assert words in (tmp_path / "report.html").read_text(encoding="utf-8")
+    table = readme.table({"cc15": load_experiments([tmp_path / "bench-cc15.jsonl"])[0]})
+    assert "| | cameras ¹ |" in table
+    assert f"\n\n¹ {words}" in table
+    alone = summarise(row for row in rows if row.picture == NAMES[1])
+    assert idle(alone, ("dncnn",))[0].startswith("Nothing (less than 0.02 dB) is changed on 1 of 1 of these")
+    assert not idle(alone, ("bm3d",))
     assert "is changed on" not in document([made_results(tmp_path / "bench-kodak.jsonl")])
 
 

@@ -110,6 +110,17 @@ def test_a_picture_left_from_another_run_is_not_shown(tmp_path: Path):
     assert found == [f"ncodec-denoised-5-{CIRCUMSTANCES.id}-{PIXELS}"]
 
 
+def test_inputs_left_from_another_noise_are_not_shown(tmp_path: Path):
+    results = read_results(made_results(tmp_path / "results.jsonl", pictures=("scene-a.png", "scene-b.png")))
+    folder = made_pictures(tmp_path / "pictures")
+    for name in ("noisy", "clean"):
+        (folder / "scene-a.png" / f"{name}-{PIXELS}.png").rename(folder / "scene-a.png" / f"{name}-01234567.png")
+    Image.new("RGB", (8, 8)).save(folder / "scene-b.png" / "noisy-01234567.png")
+    (found,) = find_scenes(folder, results.rows)
+    assert found.name == "scene-b.png"
+    assert [shot.name for shot in found.shots if shot.method == "noisy"] == [f"noisy-{PIXELS}"]
+
+
 def test_the_budget_leaves_the_least_important_methods_out(tmp_path: Path):
     results = read_results(made_results(tmp_path / "results.jsonl", pictures=("scene-a.png", "scene-b.png")))
     scenes = find_scenes(made_pictures(tmp_path / "pictures"), results.rows)

@@ -6,7 +6,8 @@ python -m measure.everything DATA WEIGHTS --work FOLDER [--run RUN] [--only koda
 DATA holds kodak/ and real/, WEIGHTS the authors' DnCNN and LPIPS's network. What is measured is the newest release of
 the checkout that this runs in. Steps run two at a time, one thread each; then those that measure time, one at a time
 on both cores: the machine must have nothing else to do. A step that has ended is not run again in the same FOLDER, one
-that was interrupted goes on where it can.
+that was interrupted goes on where it can. What measures time begins with an empty file, always: times of opponents from
+another day are none to compare with.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from measure.results import RESULTS, ROOT, Row, read
-from ncodec.bench.curves import Point, bd_rate, saved_percent
+from ncodec.bench.curves import Point, bd_rate, is_above, saved_percent
 from ncodec.bench.report.experiment import Experiment, load_experiments
+from ncodec.bench.report.idle import idle
 from ncodec.bench.report.naming import OURS, REFINED, label_of
 from ncodec.bench.runtime import runtimes
 
@@ -26,11 +27,14 @@ SETS = {
 }
 """Result file -> column. Cameras are CC15, microscopes FMD."""
 AGAINST = ("dncnn-then-avif420", "dncnn-then-jxl", "bm3d-then-avif420")
+DENOISERS = {method.partition("-then-")[0] for method in AGAINST}
+MARKS = "¹²³⁴⁵"
+"""Of the columns' footnotes."""
 TIMES, CASCADE = "times-bfloat16-on-epyc", AGAINST[0]
 NOTHING = "-"
 TABLE_HEAD = """Bits at equal PSNR of the denoised picture (BD-rate; in brackets with `--effort 1`), ncodec's against \
-others'. *Below*: its smallest file is better than their best one and has so many fewer bits; "-": not measured, or no \
-such pair.
+others'. *Better*: its smallest file is better than all of theirs, whatever their rate; *below*: and has so many fewer \
+bits than their best one, which is not their smallest; "-": not measured, or no such pair.
 """
 
 
@@ -54,7 +58,7 @@ def with_block(readme: str, text: str) -> str:
 def block(results: Path) -> str:
     """Markdown: the picture with its text, the table, a sentence on time."""
     found = {each.name: each for each in load_experiments(results / f"bench-{name}.jsonl" for name in (*SETS, TIMES))}
-    return "\n".join([_picture(results / "figure.jsonl"), _table(found), _time(found[TIMES])])
+    return "\n".join([_picture(results / "figure.jsonl"), table(found), _time(found[TIMES])])
 
 
 def _picture(path: Path) -> str:
@@ -71,17 +75,21 @@ def _panel(row: Row) -> str:
     return f"{row['what']} ({size}{row['psnr_db']:.1f} dB)"
 
 
-def _table(found: dict[str, Experiment]) -> str:
+def table(found: dict[str, Experiment]) -> str:
+    """Bits at equal PSNR by test set, and under it denoisers that do nothing there."""
     there = {name: column for name, column in SETS.items() if name in found}
+    notes = {name: texts for name in there if (texts := idle(found[name].summary, DENOISERS))}
+    marks = dict(zip(notes, MARKS, strict=False))
+    columns = [f"{column} {marks[name]}" if name in marks else column for name, column in there.items()]
     lines = [
         TABLE_HEAD,
-        f"| | {' | '.join(there.values())} |",
+        f"| | {' | '.join(columns)} |",
         f"|---|{'---:|' * len(there)}",
     ]
     for method in AGAINST:
         cells = [_cell(found[name], method) for name in there]
         lines.append(f"| {label_of(method)} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(f"\n{mark} {' '.join(notes[name])}" for name, mark in marks.items())]) + "\n"
 
 
 def _cell(experiment: Experiment, method: str) -> str:
@@ -101,10 +109,10 @@ def bits_word(ours: Sequence[Point], theirs: Sequence[Point]) -> str:
     value = bd_rate(theirs, ours).value
     if value is not None:
         return f"{value:+.0f} %"
-    percent = saved_percent(theirs, ours)
-    if percent is None:
+    if not is_above(theirs, ours):
         return NOTHING
-    return f"below {percent:+.0f} %" if percent < 0 else "better at any rate"
+    percent = saved_percent(theirs, ours)
+    return f"below {percent:+.0f} %" if percent is not None and percent < 0 else "better"
 
 
 def _time(experiment: Experiment) -> str:

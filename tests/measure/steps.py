@@ -32,7 +32,7 @@ class Step:
         name: of its folder or file in the working folder.
         into: the result file that it makes or adds to, without its ending.
         arguments: after `python -m`, without its output.
-        is_timed: it must run alone, on all cores.
+        is_timed: it must run alone, on all cores, and whole: its ratios are of times of one day.
     """
 
     name: str
@@ -42,8 +42,13 @@ class Step:
 
     @property
     def is_bench(self) -> bool:
-        """Its rows are added to those that the result file has."""
+        """It is a run of `ncodec bench`, which goes on where its result file ends."""
         return self.arguments[0] == "ncodec"
+
+    @property
+    def is_added(self) -> bool:
+        """Its rows are added to those that the result file has."""
+        return self.is_bench and not self.is_timed
 
     def result(self, work: Path) -> Path:
         """Where it writes."""
@@ -54,7 +59,9 @@ class Step:
         result = self.result(work)
         result.parent.mkdir(parents=True, exist_ok=True)
         known = RESULTS / f"{self.into}.jsonl"
-        if self.is_bench and known.exists() and not result.exists():
+        if self.is_timed:
+            result.unlink(missing_ok=True)  # of a run that was interrupted, maybe days ago
+        if self.is_added and known.exists() and not result.exists():
             shutil.copy(known, result)  # what others were measured to be holds still
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
         environment.pop("OMP_NUM_THREADS", None)
@@ -68,7 +75,7 @@ class Step:
     def collect(self, work: Path) -> None:
         """Put what it found into docs/results."""
         known = RESULTS / f"{self.into}.jsonl"
-        if self.is_bench:
+        if self.is_added:
             parts = [read_results(path) for path in (known, self.result(work)) if path.exists()]
             write_results(known, merged(parts))
         else:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ncodec.bench.report.findings import LEAST_TIMES, Aspect, Finding, Found, Item, finding, opponents
-from ncodec.bench.report.naming import OURS, REFINED, info_of, label_of
+from ncodec.bench.report.naming import OURS, REFINED, in_float32, info_of, label_of
 from ncodec.bench.summary import Mean, Summary
+
+
+def costs_in(dtype: str) -> tuple[Aspect, ...]:
+    """COSTS of networks in a number format."""
+    return tuple(_of_format(aspect, dtype) for aspect in COSTS)
+
+
+def without_float32(summary: Summary, dtype: str) -> Summary:
+    """Without methods in float32 where others are in bfloat16: what they take there is no answer to ncodec's costs."""
+    apart = in_float32(summary.methods, dtype)
+    return replace(summary, means=tuple(mean for mean in summary.means if mean.method not in apart))
+
+
+def _of_format(aspect: Aspect, dtype: str) -> Aspect:
+    return lambda summary: aspect(without_float32(summary, dtype))
 
 
 def _costs(summary: Summary) -> Found:

@@ -12,9 +12,8 @@ from PIL import Image
 
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, family_label, info_of, label_of
 from ncodec.bench.row import Row
-from ncodec.bench.viewer import shot_name
+from ncodec.bench.viewer import CLEAN, DIGITS, input_name, shot_name
 
-CLEAN = "clean"
 LARGEST_SIDE = 1024
 """Of a picture on the page: larger ones are cut to their middle, never scaled, for a scaled picture hides the noise."""
 BUDGET_BYTES = 24_000_000
@@ -71,20 +70,23 @@ def find_scenes(folder: Path, rows: Iterable[Row]) -> list[Scene]:
 
     Args:
         folder: of them; there are none where it is missing.
-        rows: of one circumstance; a file without a row is left from another run and is not shown.
+        rows: of one circumstance; a file without a row, or of other pixels, is left from another run and is not shown.
     """
-    measured = {(row.picture, NOISY if row.method == NOISY else shot_name(row)): row for row in rows}
+    measured = {(row.picture, row.pixels, _file_of(row)): row for row in rows}
+    known = {key[:2] for key in measured}
     scenes = []
-    for clean in sorted(path for path in folder.rglob(f"{CLEAN}.png") if path.is_file()):  # no picture's folder
-        name = clean.parent.relative_to(folder).as_posix()
-        shots = [Shot(CLEAN, CLEAN, "as it should be", clean)]
+    found = folder.rglob(f"{input_name(CLEAN, DIGITS)}.png")
+    for clean in sorted(path for path in found if path.is_file()):  # no picture's folder
+        name, pixels = clean.parent.relative_to(folder).as_posix(), clean.stem.rpartition("-")[2]
+        noisy = input_name(NOISY, pixels)
+        shots = [Shot(clean.stem, CLEAN, "as it should be", clean)]
         for path in sorted(clean.parent.glob("*.png")):
-            row = measured.get((name, path.stem))
+            row = measured.get((name, pixels, path.stem))
             if row:
                 shots.append(Shot(path.stem, row.method, _caption(row), path))
-            elif path.stem == NOISY:
-                shots.append(Shot(NOISY, NOISY, "the input", path))
-        if len(shots) > 1 and any(key[0] == name for key in measured):
+            elif path.stem == noisy:
+                shots.append(Shot(noisy, NOISY, "the input", path))
+        if len(shots) > 1 and (name, pixels) in known:
             scenes.append(Scene(name, tuple(shots), *_part(clean)))
     return scenes
 
@@ -127,6 +129,11 @@ def data_uri(path: Path) -> str:
     target = io.BytesIO()
     part.save(target, "WEBP", lossless=True, quality=50, method=2)
     return "data:image/webp;base64," + base64.b64encode(target.getvalue()).decode("ascii")
+
+
+def _file_of(row: Row) -> str:
+    """Without suffix."""
+    return input_name(NOISY, row.pixels) if row.method == NOISY else shot_name(row)
 
 
 def _described(scene: Scene, images: list[dict[str, str]]) -> dict[str, object]:

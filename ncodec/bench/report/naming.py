@@ -38,6 +38,8 @@ _SHORTER = {
     "Testolina et al., combined": "Testolina et al.",
 }
 _KNOWN = {method.name: method for method in METHODS}
+REFERENCES = frozenset(method.name for method in METHODS if method.codec in ("hyperprior", "testolina"))
+"""Of networks that run in float32, as compressai codes with them, whatever number format others run in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ def short_label_of(method: str) -> str:
     for long, short in _SHORTER.items():
         text = text.replace(long, short)
     return text
+
+
+def in_float32(methods: Iterable[str], dtype: str) -> list[str]:
+    """Those that run in float32 though networks were to run in `dtype`; none where that is the same."""
+    return [method for method in methods if method in REFERENCES and dtype != "float32"]
 
 
 def noise_text(noise: str) -> str:

@@ -30,14 +30,17 @@ docs/results/bench-*.jsonl > docs/benchmarks.md`; a test compares. [What the fig
 """
 FIGURES = """Rates are bits of real files per pixel. PSNR is that of the 8-bit picture over all its samples, in dB: \
 *plain* is an output with its noise, *denoised* one without, *noisy* the input, *clean* the picture as it should be. \
-**Every figure is computed for each picture, then averaged.** Methods compress the same noisy pictures; what *ncodec, \
-denoised* puts out is decoded from the base layer alone, and only its bytes count. Denoisers that want to be told the \
-noise level are told the true one, on real pictures that of their difference from the clean ones.
+**Every figure is computed for each picture, then averaged**; BD-rate, BD-PSNR, PSNR at equal bits and the goals in \
+bits are computed on the curves of these averages. Methods compress the same noisy pictures; what *ncodec, denoised* \
+puts out is decoded from the base layer alone, and only its bytes count. Denoisers that want to be told the noise \
+level are told the true one, on real pictures that of their difference from the clean ones.
 
 BD-rate and BD-PSNR are Bjontegaard's measures, by monotone cubic interpolation over what both curves reach: the mean \
 difference of the rate at equal PSNR, and of the PSNR at equal rate. Where ncodec is compared with a method, that \
 method is the anchor, and below 0 % ncodec needs fewer bits. Where a curve falls again, the BD-rate goes by its rising \
-part, for nobody pays for the rest; the PSNR at equal bits shows what happens there.
+part, for nobody pays for the rest; the PSNR at equal bits shows what happens there. Where curves share no \
+PSNR, a goal is met only if ncodec's smallest file is better than the other's best and takes so few bits against every \
+point of that part.
 
 Titles begin with the name of their result file, `docs/results/bench-NAME.jsonl`.
 """

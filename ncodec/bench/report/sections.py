@@ -7,20 +7,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ncodec.bench.curves import bd_psnr, bd_rate
-from ncodec.bench.methods.method import DENOISER
-from ncodec.bench.report.costs import COSTS
-from ncodec.bench.report.experiment import Experiment
-from ncodec.bench.report.findings import LEAST_DB, Finding, opponents
+from ncodec.bench.report.costs import costs_in
+from ncodec.bench.report.experiment import Experiment, float32_note
+from ncodec.bench.report.findings import Finding, opponents
 from ncodec.bench.report.goals import FOR_THE_RECORD, goals_of
-from ncodec.bench.report.naming import NOISY, OURS, PLAIN, REFINED, in_order, info_of, label_of
+from ncodec.bench.report.idle import idle
+from ncodec.bench.report.naming import OURS, PLAIN, REFINED, in_order, label_of
 from ncodec.bench.report.tables import MISSING, Cell, Line, Table, comparable, delta_cells, fixed_rates, markdown
 from ncodec.bench.report.tables import runtime as runtime_table
 from ncodec.bench.report.verdict import QUALITY, Verdict, verdict
 from ncodec.bench.runtime import Runtime, runtimes
 from ncodec.bench.summary import Mean, Summary
 
-WHITE = ("dncnn", "fdncnn-given", "fdncnn-estimated")
-"""Denoisers that were trained on white Gaussian noise and nothing else."""
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 
 
@@ -31,13 +29,13 @@ def losses(experiment: Experiment) -> str:
     missed = [f"* goal missed: {goal.sentence}" for goal in goals_of(experiment) if goal.is_met is False]
     lines = [*missed, *map(_bullet, _verdict(experiment).losses)]
     lines = lines or ["* nowhere, against the methods measured here"]
-    return f"### {experiment.title}\n\n" + "\n".join([*lines, *(f"* {text}" for text in idle(experiment))]) + "\n"
+    return _bullets(experiment, lines)
 
 
 def wins(experiment: Experiment) -> str:
     """Every aspect in which ncodec is better."""
     lines = [_bullet(finding) for finding in _verdict(experiment).wins]
-    return f"### {experiment.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return _bullets(experiment, lines) if lines else ""
 
 
 def bits(experiment: Experiment) -> str:
@@ -73,33 +71,8 @@ def methods(experiment: Experiment) -> str:
 def real(experiment: Experiment) -> str:
     """All figures, which denoisers do nothing, and the bits at equal PSNR."""
     bd = bits(experiment).partition("\n\n")[2]
-    remarks = [f"*{text}*\n" for text in idle(experiment)]
+    remarks = [f"*{text}*\n" for text in _idle(experiment)]
     return "\n".join(filter(None, (methods(experiment), *remarks, bd)))
-
-
-def idle(experiment: Experiment) -> list[str]:
-    """Denoisers that leave pictures as they are: there what begins with one of them is no opponent that denoises."""
-    found: dict[tuple[int, bool], list[str]] = {}
-    for method in in_order(experiment.summary.methods) if experiment.tells_quality else ():
-        if info_of(method).family != DENOISER or method == NOISY:
-            continue
-        gains = [_gain(each, method) for each in experiment.summary.each]
-        count = sum(gain is not None and abs(gain) < LEAST_DB for gain in gains)
-        found.setdefault((count, method in WHITE), []).append(label_of(method))
-    total = len(experiment.summary.each)
-    return [
-        f"Nothing (less than {LEAST_DB:g} dB) is changed on {count} of {total} of these pictures by {'; '.join(labels)}"
-        f"{', trained on white noise' if is_white else ''}: what begins so is the codec alone there."
-        for (count, is_white), labels in found.items()
-        if count
-    ]
-
-
-def _gain(summary: Summary, method: str) -> float | None:
-    """In dB, of a denoiser over the noisy picture."""
-    means = summary.nearest(method), summary.nearest(NOISY)
-    denoised_db, noisy_db = (mean.psnr_clean_db if mean else None for mean in means)
-    return None if denoised_db is None or noisy_db is None else denoised_db - noisy_db
 
 
 def time(experiments: Iterable[Experiment]) -> str:
@@ -113,7 +86,7 @@ def time(experiments: Iterable[Experiment]) -> str:
         about = experiment.about
         parts.append(
             f"### {experiment.title}, {about.threads} thread{'s' if about.threads > 1 else ''} of {about.cpu}\n\n"
-            f"{_measured_on(experiment.summary, lines)}\n{markdown(table)}"
+            f"{_measured_on(experiment.summary, lines)}{_float32(experiment)}\n{markdown(table)}"
         )
     return "\n".join([_TIME_HEAD, *parts, _published()]) if parts else ""
 
@@ -133,9 +106,25 @@ def _measured_on(summary: Summary, lines: Sequence[Runtime]) -> str:
     return f"Pictures: {', '.join(summary.pictures)}. {settings}\n"
 
 
+def _float32(experiment: Experiment) -> str:
+    """A paragraph; nothing where there is nothing to tell."""
+    note = float32_note(experiment.summary.methods, experiment.about.dtype)
+    return f"\n{note}\n" if note else ""
+
+
 def _verdict(experiment: Experiment) -> Verdict:
     """Of quality and costs, of those that are taken from it."""
-    return verdict(experiment.summary, (*(QUALITY if experiment.tells_quality else ()), *COSTS))
+    quality = QUALITY if experiment.tells_quality else ()
+    return verdict(experiment.summary, (*quality, *costs_in(experiment.about.dtype)))
+
+
+def _bullets(experiment: Experiment, lines: Sequence[str]) -> str:
+    """With the denoisers that do nothing: of what begins with one of them no figure means what it seems to."""
+    return f"### {experiment.title}\n\n" + "\n".join([*lines, *(f"* {text}" for text in _idle(experiment))]) + "\n"
+
+
+def _idle(experiment: Experiment) -> list[str]:
+    return idle(experiment.summary) if experiment.tells_quality else []
 
 
 def _bullet(finding: Finding) -> str:

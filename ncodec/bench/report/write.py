@@ -13,15 +13,18 @@ from matplotlib.figure import Figure
 
 from ncodec.bench.curves import bd_rate, has_measures
 from ncodec.bench.report import palette, tables
-from ncodec.bench.report.embed import CASCADES, CLEAN, Album, embed, find_scenes
-from ncodec.bench.report.experiment import about_lines, counted
+from ncodec.bench.report.costs import costs_in, without_float32
+from ncodec.bench.report.embed import CASCADES, Album, embed, find_scenes
+from ncodec.bench.report.experiment import about_lines, counted, float32_note
 from ncodec.bench.report.findings import opponents
+from ncodec.bench.report.idle import idle
 from ncodec.bench.report.naming import NOISY, OURS, PLAIN, label_of, noise_text
 from ncodec.bench.report.plots import family_plots, png_bytes, svg_text
-from ncodec.bench.report.verdict import verdict
+from ncodec.bench.report.verdict import QUALITY, verdict
 from ncodec.bench.runtime import runtimes
 from ncodec.bench.selection import Selection
 from ncodec.bench.summary import COMPARABLE_RATE_BPP, Summary, summarise
+from ncodec.bench.viewer import CLEAN
 from ncodec.errors import RequestError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -86,8 +89,9 @@ def page(
         methods=len(summary.methods),
         left_out=len(summary.left_out),
         timed=found.about.repeats > 0,
-        facts=facts(summary),
-        verdict=verdict(summary),
+        facts=facts(summary, found.about.dtype),
+        verdict=verdict(summary, (*QUALITY, *costs_in(found.about.dtype))),
+        idle=idle(summary),
         album=album,
         panes=panes(album),
         right=OURS if OURS in album.methods else CLEAN,
@@ -98,6 +102,7 @@ def page(
         against=tables.against(summary, anchor) if has_measures() and summary.curve(anchor) else None,
         fixed=tables.fixed_rates(summary),
         runtime=tables.runtime(runtimes(found.rows)),
+        runtime_note=float32_note(summary.methods, found.about.dtype),
         everything=tables.everything(summary),
         circumstances=about_lines(found),
         css=Markup(_source("report.css")),
@@ -120,7 +125,7 @@ def panes(album: Album) -> list[str]:
     return [method for method in (NOISY, PLAIN, OURS, cascade, CLEAN) if method in album.methods]
 
 
-def facts(summary: Summary) -> list[Fact]:
+def facts(summary: Summary, dtype: str) -> list[Fact]:
     """What ncodec's denoised decode has and costs, beside the best of the others; as far as it was measured."""
     found: list[Fact] = []
     psnr, mean = summary.at(OURS, COMPARABLE_RATE_BPP), summary.nearest(OURS)
@@ -137,7 +142,8 @@ def facts(summary: Summary) -> list[Fact]:
         beside = f"against the best of the others: {label_of(worst)}"
         found.append(Fact("Bits at equal PSNR", f"{deltas[worst]:+.1f} %", beside))
     if mean and mean.total_s and psnr is not None:
-        near = {m: near.total_s for m in there if there[m] > psnr - NEAR_DB and (near := summary.nearest(m))}
+        timed = without_float32(summary, dtype)
+        near = {m: near.total_s for m in there if there[m] > psnr - NEAR_DB and (near := timed.nearest(m))}
         times = {method: time_s for method, time_s in near.items() if time_s}
         best = min(times, key=lambda method: times[method], default=None)
         beside = (

@@ -28,9 +28,8 @@ def section(about: Row, rows: list[Row]) -> str:
         f"thread{'s' if about['threads'] > 1 else ''}. Every round runs everything once; ratios are medians of the "
         "rounds' own.\n"
     )
-    return "\n".join(
-        [head, _operations(of_kind(rows, "operation")), _transforms(rows), _ratios(of_kind(rows, "ratio"))]
-    )
+    ratios = _ratios(of_kind(rows, "ratio"), about["dtype"])
+    return "\n".join([head, _operations(of_kind(rows, "operation")), _transforms(rows), ratios])
 
 
 def _operations(rows: list[Row]) -> str:
@@ -61,12 +60,16 @@ def _transforms(rows: list[Row]) -> str:
     )
 
 
-def _ratios(rows: list[Row]) -> str:
+def _ratios(rows: list[Row], dtype: str) -> str:
     qualities = values_of(rows, "quality")
     lines = []
     for name, aim in AIMS.items():
         some = {row["quality"]: row["value"] for row in rows if row["ratio"] == name}
         shown = [percent(some[q]) if "%" in aim else number(some[q]) for q in qualities]
         lines.append([name, *shown, aim])
-    note = "*compressai* is bmshj2018_hyperprior, compress and decompress of the same picture, its weights untrained.\n"
+    apart = "" if dtype == "float32" else f"; it runs in float32, ncodec's transforms in {dtype}"
+    note = (
+        "*compressai* is bmshj2018_hyperprior, compress and decompress of the same picture, its weights untrained"
+        f"{apart}.\n"
+    )
     return table(["ratio", *(f"quality {q}" for q in qualities), "aim"], lines) + "\n" + note
