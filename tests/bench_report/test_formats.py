@@ -29,11 +29,12 @@ def costs(text: str, title: str) -> str:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_costs_of_another_format_are_no_loss_and_no_win(dtype: str, tmp_path: Path):
+def test_costs_of_another_format_are_no_win(dtype: str, tmp_path: Path):
     text = document([made_results(tmp_path / "bench-times-x.jsonl", METHODS, dtype=dtype)])
-    found = costs(text, "Where ncodec wins") + costs(text, "Where ncodec loses")
-    assert "DnCNN, then JPEG XL" in found
-    assert ("Testolina" in found, "hyperprior" in found) == (dtype == "float32", dtype == "float32")
+    wins, losses = costs(text, "Where ncodec wins"), costs(text, "Where ncodec loses")
+    assert "DnCNN, then JPEG XL" in wins + losses
+    assert ("Testolina" in wins, "hyperprior" in wins) == (dtype == "float32", dtype == "float32")
+    assert "Testolina" in losses  # faster than ncodec's search, whatever it runs in
     assert (NOTE in chapter(text, "Time")) == (dtype == "bfloat16")
     assert ("Testolina et al.'s in float32" in chapter(text, "Circumstances")) == (dtype == "bfloat16")
     assert "| **Testolina et al., combined** | - | 0.350 |" in chapter(text, "Time")

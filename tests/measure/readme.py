@@ -26,7 +26,7 @@ SETS = {
     "fmd": "microscopes",
 }
 """Result file -> column. Cameras are CC15, microscopes FMD."""
-AGAINST = ("dncnn-then-avif420", "dncnn-then-jxl", "bm3d-then-avif420")
+AGAINST = ("dncnn-then-avif420-ssim", "dncnn-then-jxl", "bm3d-then-avif420-ssim")
 DENOISERS = {method.partition("-then-")[0] for method in AGAINST}
 MARKS = "¹²³⁴⁵"
 """Of the columns' footnotes."""

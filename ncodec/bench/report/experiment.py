@@ -111,7 +111,7 @@ def float32_note(methods: Iterable[str], dtype: str) -> str:
         return ""
     return (
         f"The hyperprior and Testolina et al.'s network run in float32, as compressai codes with them, not in {dtype}: "
-        f"no list of losses or wins holds the times and memory of {labels}."
+        f"no list of wins holds the times and memory of {labels}."
     )
 
 
