@@ -65,13 +65,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Weights that a run can begin from; `is_cut`: blocks were left out, so neither network nor average works yet."""
+    """Weights that a run can begin from."""
 
     architecture: Sizes
     network: dict[str, Tensor]
     ema: dict[str, Tensor]
     record: Progress
-    is_cut: bool = False
 
 
 def save_state(state: dict[str, Any], folder: Path, pieces: bool = False) -> None:
