@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from ncodec.errors import RequestError
 from ncodec.train import accelerate, evaluate
 from ncodec.train.checkpoint import Progress, load_start
 from ncodec.train.export import write_release
 from ncodec.train.integers import LATENT_BITS, exact_prior, float_prior
-from ncodec.train.loop import Budget
 from ncodec.train.loss import rate_distortion
 from ncodec.train.muon import Muon, orthogonalise
 from ncodec.train.native import NativeUnavailable, library
@@ -67,17 +65,6 @@ def test_rates_warm_up_and_fall_to_the_end() -> None:
     assert rate_factor(100, 0.5, recipe) == 1
     assert rate_factor(100, 0.75, recipe) == pytest.approx(0.5)
     assert rate_factor(100, 1.0, recipe) == pytest.approx(0.01)
-
-
-def test_a_run_until_a_time_of_day_goes_on_where_it_was() -> None:
-    done = Progress(seconds=600)
-    budget = Budget(until=1_001_800.0).resolved(done, now=1_000_000.0)
-    assert budget.share(done) == pytest.approx(600 / 2400)
-    assert budget.share(Progress(seconds=2400)) == 1
-    with pytest.raises(RequestError, match="end"):
-        Budget().resolved(done, now=0)
-    with pytest.raises(RequestError, match="one of steps, pixels and seconds"):
-        Budget(steps=3, seconds=4).resolved(done, now=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

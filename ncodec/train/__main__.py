@@ -64,7 +64,7 @@ def describe(line: dict[str, Any]) -> str:
 @click.option("--cache", type=FOLDER, help="Folder for the decoded pictures; in the run's folder by default.")
 @click.option("--steps", type=click.IntRange(1), help="Length of the whole run, resumed parts included ...")
 @click.option("--pixels", type=click.IntRange(1), help="... or in pixels seen ...")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds of training.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds, without its evaluations.")
 @click.option("--until", metavar="HH:MM", help="Stop at that time of day; alone, it is also the end of the whole run.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:n.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads on a CPU; all by default.")

@@ -39,8 +39,8 @@ OPPONENT_KINDS = (dncnn.KIND, reference.KIND)
 class Progress:
     """How far a run is.
 
-    `seconds` are those of training, with the evaluations and saves between its steps; `skipped` counts the clipped
-    parts of batches that had no finite gradient; `lifetime_pixels` counts the runs before, too.
+    `seconds` are those of training, with the saves between its steps and without the evaluations; `skipped` counts the
+    clipped parts of batches that had no finite gradient; `lifetime_pixels` counts the runs before, too.
     """
 
     step: int = 0

@@ -85,7 +85,7 @@ def train(
     Raises:
         NcodecError: pictures, weights, device or budget cannot be used; of the class and with the sentence that fit.
     """
-    budget.resolved(Progress(), time.time())  # what is wrong is said before the work
+    budget.check()  # what is wrong is said before the work
     place = choose_device(device)
     list_pictures(data)
     out.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,6 @@ def train(
         with closing(Trainer(recipe, pack, place, start, processes or _most_processes(recipe, place))) as trainer:
             if state is not None:
                 trainer.load_state_dict(state)
-            budget = budget.resolved(trainer.progress, time.time())
             write(_opening(trainer, budget, init))
             return _Loop(trainer, budget, crops, out, pieces, write).run()
 
@@ -165,7 +164,7 @@ class _Loop:
         """To the end, or until it is cut short."""
         loop, progress = self.trainer.recipe.loop, self.trainer.progress
         with stopped_by_signals() as stop:
-            while not stop.is_set() and (share := self.budget.share(progress)) < 1 and not self._is_late():
+            while not stop.is_set() and (share := self._share()) < 1 and not self._is_late():
                 if time.monotonic() - self.evaluated > loop.evaluate_s:
                     self._evaluate()
                 self.samples.append(self.trainer.step(share))
@@ -174,10 +173,13 @@ class _Loop:
                     self._log(share)
                 if time.monotonic() - self.saved > loop.save_s:
                     self._save()
-            complete = self.budget.share(progress) >= 1
+            complete = self._share() >= 1
             self._save()
             self._evaluate()
         return Result(complete, stop.number, progress, self.out / WEIGHTS)
+
+    def _share(self) -> float:
+        return self.budget.share(self.trainer.progress, time.time())
 
     def _is_late(self) -> bool:
         return self.budget.until is not None and time.time() >= self.budget.until
@@ -207,6 +209,8 @@ class _Loop:
         self.write({"event": "train"} | asdict(progress) | course | summary)
 
     def _evaluate(self) -> None:
+        """A look at the run, whose time is none of training."""
+        self._tick()
         points = self.trainer.task.evaluate(self.trainer.ema, self.crops, self.trainer.device)
         progress = self.trainer.progress
         facts = {"event": "evaluate", "step": progress.step, "pixels": progress.pixels, "seconds": progress.seconds}
@@ -215,8 +219,7 @@ class _Loop:
             plot_run(self.out)
         except ModuleNotFoundError:  # matplotlib is an extra
             self.write(_note("no curve.svg: matplotlib is not installed"))
-        self._tick()
-        self.evaluated = time.monotonic()
+        self.clock = self.evaluated = time.monotonic()
 
 
 def _note(text: str) -> dict[str, Any]:
