@@ -65,7 +65,11 @@ def describe(line: dict[str, Any]) -> str:
 @click.option("--steps", type=click.IntRange(1), help="Length of the whole run, resumed parts included ...")
 @click.option("--pixels", type=click.IntRange(1), help="... or in pixels seen ...")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds, without its evaluations.")
-@click.option("--until", metavar="HH:MM", help="Stop at that time of day; alone, it is also the end of the whole run.")
+@click.option(
+    "--until",
+    metavar="HH:MM",
+    help="Stop at that time of day; alone, it is also the end of the whole run, and stays it when it is said again.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:n.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads on a CPU; all by default.")
 @click.option("--pieces", is_flag=True, help="Write the state in pieces under 16 MB.")
@@ -87,7 +91,7 @@ def main(
     The rates fall over the whole run, which --steps, --pixels, --seconds or --until bounds. At its end the model is
     written into the run's folder, its name ending in digits of its own: keep it, files encoded with it need it. SIGTERM
     and Ctrl-C end a run with its state saved and no model; the same command goes on with it, after a kill, too, and
-    with a length that is over already it writes the model at once.
+    when the run's end is past it writes the model at once.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -101,7 +105,7 @@ def main(
             wanted,
             data,
             out,
-            budget=Budget(**limits, until=end),
+            budget=Budget(**limits, until=end, said=until.zfill(5) if until else ""),
             init=find_start(init) if init else None,
             drop=drop,
             processes=None,

@@ -99,7 +99,10 @@ def train(
         with closing(Trainer(recipe, pack, place, start, processes or _most_processes(recipe, place))) as trainer:
             if state is not None:
                 trainer.load_state_dict(state)
+                budget = budget.going_on(state.get("end"))
             write(_opening(trainer, budget, init))
+            if budget.share(trainer.progress, time.time()) >= 1:
+                write(_note("the run is over already: a greater length or another time of day goes on with it"))
             return _Loop(trainer, budget, crops, out, pieces, write).run()
 
 
@@ -190,7 +193,7 @@ class _Loop:
         self.clock = now
 
     def _save(self) -> None:
-        save_state(self.trainer.state_dict(), self.out, self.pieces)
+        save_state(self.trainer.state_dict() | {"end": self.budget.end}, self.out, self.pieces)
         save_weights(self.out / WEIGHTS, self.trainer.weights(), self.trainer.recipe.name)
         self.saved = time.monotonic()
 
