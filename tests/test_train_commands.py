@@ -65,6 +65,17 @@ def test_a_log_without_a_step_has_no_row(tmp_path: Path) -> None:
     assert "no step" in refused(record_command, tmp_path).stderr
 
 
+def test_a_line_that_a_kill_cut_short_takes_no_other_with_it(pictures: Path, tmp_path: Path) -> None:
+    train(tiny_recipe(), pictures, tmp_path, budget=Budget(steps=1), device="cpu")
+    before = (tmp_path / "log.jsonl").read_bytes()
+    (tmp_path / "log.jsonl").write_bytes(before[:-9])
+    lines: list[dict] = []
+    train(tiny_recipe(), pictures, tmp_path, budget=Budget(steps=2), device="cpu", report=lines.append)
+    after = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert after[-len(lines) - 1].encode() == before.splitlines()[-1][:-8]
+    assert [json.loads(line) for line in after[-len(lines) :]] == json.loads(json.dumps(lines))
+
+
 def test_a_release_leaves_no_decoded_pictures(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny_recipe()
     train(recipe, pictures, tmp_path / "run", budget=Budget(steps=1), device="cpu")

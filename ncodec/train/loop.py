@@ -114,6 +114,9 @@ def pictures_folder(out: Path, cache: Path | None) -> Path:
 def _claimed(log: TextIO, out: Path, report: Report) -> Report:
     """What writes lines of the log, which is this process's alone from here on."""
     claim(log, out)
+    lines = (out / LOG).read_bytes()
+    if lines and not lines.endswith(b"\n"):  # a kill cut the last one short
+        log.write("\n")
 
     def write(line: dict[str, Any]) -> None:
         log.write(json.dumps(line) + "\n")
