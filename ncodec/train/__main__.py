@@ -58,7 +58,12 @@ def describe(line: dict[str, Any]) -> str:
     type=click.Choice(OPTIONAL_STAGES),
     help="An ablation: do without this stage of the codec; its blocks in --init are left out.",
 )
-@click.option("--recipe", default="base", show_default=True, help="Name of a shipped recipe, or a TOML file.")
+@click.option(
+    "--recipe",
+    default="base",
+    show_default=True,
+    help="Name of a shipped recipe, or a TOML file. Without --init take fresh: base has the rates to go on with.",
+)
 @click.option("--noise", metavar="KIND", help=f"Train for one kind of noise, up to a strength: {KINDS}.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: noise.sigma_max=30.")
 @click.option("--cache", type=FOLDER, help="Folder for the decoded pictures; in the run's folder by default.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ from ncodec.train.sizes import CODEC
 from ncodec.train.trainer import Trainer
 
 WEIGHTS = "weights.safetensors"
+GOES_ON = "base"
+"""The recipe whose rates are too low for a fresh network."""
 
 Report = Callable[[dict[str, Any]], None]
 """Gets every line of log.jsonl as it is written; "event" is start, note, train or evaluate."""
@@ -100,9 +102,8 @@ def train(
             if state is not None:
                 trainer.load_state_dict(state)
                 budget = budget.going_on(state.get("end"))
-            write(_opening(trainer, budget, init))
-            if budget.share(trainer.progress, time.time()) >= 1:
-                write(_note("the run is over already: a greater length or another time of day goes on with it"))
+            for line in _opening(trainer, budget, init):
+                write(line)
             return _Loop(trainer, budget, crops, out, pieces, write).run()
 
 
@@ -146,11 +147,15 @@ def _most_processes(recipe: Recipe, device: torch.device) -> int:
     return min(recipe.parts, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
-def _opening(trainer: Trainer, budget: Budget, init: Path | None) -> dict[str, Any]:
-    """The log's line of a run's beginning, or of its going on."""
+def _opening(trainer: Trainer, budget: Budget, init: Path | None) -> Iterator[dict[str, Any]]:
+    """The log's lines of a run's beginning, or of its going on."""
     line = {"event": "start", "time": time.strftime("%F %T"), "device": str(trainer.device), "init": str(init or "")}
     facts = {"recipe": trainer.recipe, "budget": budget, "progress": trainer.progress}
-    return line | {key: asdict(value) for key, value in facts.items()}
+    yield line | {key: asdict(value) for key, value in facts.items()}
+    if trainer.recipe.name == GOES_ON and init is None and not trainer.progress.lifetime_steps:
+        yield _note(f"recipe {GOES_ON} has the rates to go on from --init; for a fresh network there is --recipe fresh")
+    if budget.share(trainer.progress, time.time()) >= 1:
+        yield _note("the run is over already: a greater length or another time of day goes on with it")
 
 
 class _Loop:
