@@ -1,4 +1,4 @@
-"""Steps of a run in memory: the average of its weights."""
+"""Steps of a run in memory: the average of its weights, the qualities of its patches."""
 
 from __future__ import annotations
 
@@ -45,3 +45,17 @@ def test_the_average_slows_down_to_the_recipes_decay(step: int, decay: float, pi
     for name, parameter in trainer.network.named_parameters():
         expected = torch.lerp(parameter.detach(), before[name], decay**EMA_STEPS)
         torch.testing.assert_close(trainer.ema.state_dict()[name], expected)
+
+
+def test_every_step_has_every_quality(pictures: Path, tmp_path: Path) -> None:
+    """As often as can be, in another order every time, however the step is cut into parts; a run goes on with them."""
+    one, whole = (trainer_of(recipe_with(clip_batch=size), pictures, tmp_path) for size in (1, 8))
+    orders = [one.step(0.0)[0] for _ in range(3)]
+    assert all(torch.equal(order.sort().values, torch.arange(8.0)) for order in orders)
+    assert len({tuple(order.tolist()) for order in orders}) == 3
+    assert torch.equal(whole.step(0.0)[0], orders[0])
+    whole.load_state_dict(copy.deepcopy(one.state_dict()))
+    assert torch.equal(whole.step(0.0)[0], one.step(0.0)[0])
+    random = torch.Generator().manual_seed(0)
+    assert one.task.choices(20, random).bincount().sort().values.tolist() == [2] * 4 + [3] * 4
+    assert len(one.task.choices(3, random).unique()) == 3

@@ -94,10 +94,11 @@ class Trainer:
     def _descent(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Give the parameters the gradient of a batch, clean, noisy and sigma; returns the samples for the summary."""
         size = self.recipe.optimiser.clip_batch
-        clean, noisy, sigma = (tensor.split(size) for tensor in batch)
+        choices = self.task.choices(len(batch[0]), self.noise)
+        clean, noisy, sigma, choice = (tensor.split(size) for tensor in (*batch, choices))
         seeds = torch.randint(2**62, (len(clean),), device=self.device, generator=self.noise).tolist()
         shares = [len(pictures) / len(batch[0]) for pictures in clean]
-        parts = list(map(Part, clean, noisy, sigma, seeds, shares))
+        parts = list(map(Part, clean, noisy, sigma, choice, seeds, shares))
         total = [torch.zeros_like(parameter) for parameter in self.gradients.parameters]
         outcomes = self._shared_out(parts, total)
         for parameter, gradient in zip(self.gradients.parameters, total, strict=True):
