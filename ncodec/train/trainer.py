@@ -151,7 +151,8 @@ class Trainer:
 
     def weights(self) -> Start:
         """What another run can start from; the tensors are the live ones."""
-        return Start(self.recipe.architecture, self.network.state_dict(), self.ema.state_dict(), self.progress)
+        sizes, noise = self.recipe.architecture, self.recipe.noise
+        return Start(sizes, self.network.state_dict(), self.ema.state_dict(), self.progress, noise)
 
 
 @contextlib.contextmanager
