@@ -65,6 +65,31 @@ def test_a_log_without_a_step_has_no_row(tmp_path: Path) -> None:
     assert "no step" in refused(record_command, tmp_path).stderr
 
 
+def test_a_fresh_network_at_the_rates_to_go_on_with_is_told_of_others(pictures: Path, tmp_path: Path) -> None:
+    """Neither one of recipe fresh nor one that begins with weights."""
+    words = ("--data", pictures, "--cache", tmp_path, "--recipe", recipe_file(tmp_path), "--steps", 1)
+    first = tmp_path / "first"
+    for more, told in ((("--out", first), True), (("--out", tmp_path / "second", "--init", first), False)):
+        done = CliRunner().invoke(train_command, [*map(str, (*words, *more))])
+        assert done.exit_code == 0, done.output
+        assert ("there is --recipe fresh" in done.stderr) == told
+    lines: list[dict] = []
+    fresh = tiny_recipe().changed("name=fresh")
+    train(fresh, pictures, tmp_path / "third", budget=Budget(steps=1), cache=tmp_path, report=lines.append)
+    assert "note" not in {line["event"] for line in lines}
+
+
+def test_a_line_that_a_kill_cut_short_takes_no_other_with_it(pictures: Path, tmp_path: Path) -> None:
+    train(tiny_recipe(), pictures, tmp_path, budget=Budget(steps=1), device="cpu")
+    before = (tmp_path / "log.jsonl").read_bytes()
+    (tmp_path / "log.jsonl").write_bytes(before[:-9])
+    lines: list[dict] = []
+    train(tiny_recipe(), pictures, tmp_path, budget=Budget(steps=2), device="cpu", report=lines.append)
+    after = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert after[-len(lines) - 1].encode() == before.splitlines()[-1][:-8]
+    assert [json.loads(line) for line in after[-len(lines) :]] == json.loads(json.dumps(lines))
+
+
 def test_a_release_leaves_no_decoded_pictures(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny_recipe()
     train(recipe, pictures, tmp_path / "run", budget=Budget(steps=1), device="cpu")

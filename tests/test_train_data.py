@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,6 +151,24 @@ def test_two_runs_may_make_the_same_pack(pictures: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(data, "load_rgb", fail)
     with pytest.raises(MemoryError):
         data.write_pack(paths, tmp_path / "large")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_index_is_replaced_whole_or_not_at_all(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, save = list_pictures(pictures), np.save
+    data.write_pack(paths, tmp_path / "train")
+    before = (tmp_path / "train.npy").read_bytes()
+
+    def fail(file: Any, rows: np.ndarray) -> None:
+        save(file, rows[:1])
+        raise OSError("no space left")
+
+    monkeypatch.setattr(data.np, "save", fail)
+    with pytest.raises(OSError, match="no space"):
+        data.write_pack(paths, tmp_path / "train")
+    assert (tmp_path / "train.npy").read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
 
 

@@ -35,7 +35,7 @@ def test_the_denoising_module_can_be_dropped(pictures: Path, tmp_path: Path) -> 
     begun = load_start(full.weights).ema
     names = begun.keys() & start.ema.keys()
     moved, left = (sum((start.ema[k] - other[k]).abs().sum() for k in names) for other in (begun, start.network))
-    assert left < moved  # the first average is of a network that did not work
+    assert left < moved
     assert not any("denoising8" in name for name in start.ema)
     assert ema_network(start).synthesis.denoising8 is not None
     smaller = recipe.changed("architecture.denoising8=0")

@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from ncodec.errors import RequestError
-from ncodec.train import accelerate, evaluate
+from ncodec.train import accelerate, evaluate, release
 from ncodec.train.checkpoint import Progress, load_start
+from ncodec.train.data import centre_crops, open_packs
 from ncodec.train.export import write_release
 from ncodec.train.integers import LATENT_BITS, exact_prior, float_prior
-from ncodec.train.loop import Budget
+from ncodec.train.loop import Budget, train
 from ncodec.train.loss import rate_distortion
 from ncodec.train.muon import Muon, orthogonalise
 from ncodec.train.native import NativeUnavailable, library
 from ncodec.train.network import trainable_network
+from ncodec.train.noise_kinds import noise_changes
 from ncodec.train.optimisers import rate_factor
 from ncodec.train.recipe import OptimiserRecipe
 from ncodec.train.release import ema_network
 from pictures import scene
+from train_tools import tiny_recipe
 
 
 @pytest.mark.parametrize("shape", [(3, 24, 24), (2, 16, 48), (2, 48, 16)])
@@ -67,17 +69,6 @@ def test_rates_warm_up_and_fall_to_the_end() -> None:
     assert rate_factor(100, 0.5, recipe) == 1
     assert rate_factor(100, 0.75, recipe) == pytest.approx(0.5)
     assert rate_factor(100, 1.0, recipe) == pytest.approx(0.01)
-
-
-def test_a_run_until_a_time_of_day_goes_on_where_it_was() -> None:
-    done = Progress(seconds=600)
-    budget = Budget(until=1_001_800.0).resolved(done, now=1_000_000.0)
-    assert budget.share(done) == pytest.approx(600 / 2400)
-    assert budget.share(Progress(seconds=2400)) == 1
-    with pytest.raises(RequestError, match="end"):
-        Budget().resolved(done, now=0)
-    with pytest.raises(RequestError, match="one of steps, pixels and seconds"):
-        Budget(steps=3, seconds=4).resolved(done, now=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -152,6 +143,30 @@ def test_a_release_can_be_trained_on(tmp_path: Path):
         (before, bits), (after, bits_after) = (net(x, torch.tensor([4])) for net in (network, again))
     assert torch.allclose(before, after, atol=0.02)
     assert torch.allclose(bits, bits_after, rtol=0.01)
+
+
+def test_a_release_is_calibrated_on_the_noise_that_it_was_trained_for(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second picture, from a run's folder and from its weights; where it is not known, none."""
+    recipe = tiny_recipe().changed(*noise_changes("none"))
+    result = train(recipe, pictures, tmp_path / "run", budget=Budget(steps=1), cache=tmp_path, device="cpu")
+    calibrated: list[np.ndarray] = []
+    monkeypatch.setattr(release, "write_release", lambda net, name, noisy, *rest: calibrated.extend(noisy) or tmp_path)
+    pack, _ = open_packs(pictures, tmp_path)
+    clean = list(centre_crops(pack, release.CALIBRATION_PICTURES, release.CALIBRATION_SIDE))
+    white = list(release.calibration(pack, None))
+    assert [np.array_equal(a, b) for a, b in zip(white, clean, strict=True)] == [True, *[False] * (len(clean) - 1)]
+    for path in (tmp_path / "run", result.weights):
+        calibrated.clear()
+        release.write_model(load_start(path), pictures, tmp_path, tmp_path, "tiny")
+        for i, (found, *expected) in enumerate(zip(calibrated, white, clean, strict=True)):
+            np.testing.assert_array_equal(found, expected[i % 2])
+    mixture = [list(release.calibration(pack, tiny_recipe().noise)) for _ in range(2)]
+    for i, (first, again) in enumerate(zip(*mixture, strict=True)):
+        np.testing.assert_array_equal(first, again)
+        assert first.flags.c_contiguous
+        assert np.array_equal(first, white[i]) == (i % 2 == 0)
 
 
 def test_wide_latents_are_seen_without_their_lowest_bits(tmp_path: Path):

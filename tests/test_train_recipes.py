@@ -26,6 +26,12 @@ def test_the_base_recipe_goes_on_from_the_base_model() -> None:
     assert load_recipe("base").architecture.to_dict() == shipped["architecture"]
 
 
+def test_a_fresh_network_is_the_base_models_at_other_rates() -> None:
+    """On other patches, too; all else is base's, which a file cannot take over from another."""
+    changes = ("data.patch=128", "data.batch=32", "optimiser.adam_rate=5e-4", "optimiser.muon_rate=0.01")
+    assert load_recipe("fresh") == load_recipe("base").changed("name=fresh", *changes)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

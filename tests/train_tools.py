@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncodec.nets.architecture import Architecture
+from ncodec.nets.architecture import QUALITIES, Architecture
 from ncodec.train.data import open_packs
 from ncodec.train.gradients import Part
 from ncodec.train.recipe import DataRecipe, OptimiserRecipe, Recipe
@@ -71,4 +71,5 @@ def parts_of(count: int, size: int = 1) -> list[Part]:
     random = torch.Generator().manual_seed(3)
     clean = torch.rand(count * size, 3, 64, 64, generator=random).contiguous(memory_format=torch.channels_last)
     pieces = zip(clean.split(size), torch.zeros(count * size).split(size), strict=True)
-    return [Part(c, c, sigma, seed, 1 / count) for seed, (c, sigma) in enumerate(pieces)]
+    choices = torch.randint(QUALITIES, (count, size), generator=random)
+    return [Part(c, c, sigma, choices[seed], seed, 1 / count) for seed, (c, sigma) in enumerate(pieces)]

@@ -58,14 +58,23 @@ def describe(line: dict[str, Any]) -> str:
     type=click.Choice(OPTIONAL_STAGES),
     help="An ablation: do without this stage of the codec; its blocks in --init are left out.",
 )
-@click.option("--recipe", default="base", show_default=True, help="Name of a shipped recipe, or a TOML file.")
+@click.option(
+    "--recipe",
+    default="base",
+    show_default=True,
+    help="Name of a shipped recipe, or a TOML file. Without --init take fresh: base has the rates to go on with.",
+)
 @click.option("--noise", metavar="KIND", help=f"Train for one kind of noise, up to a strength: {KINDS}.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: noise.sigma_max=30.")
 @click.option("--cache", type=FOLDER, help="Folder for the decoded pictures; in the run's folder by default.")
 @click.option("--steps", type=click.IntRange(1), help="Length of the whole run, resumed parts included ...")
 @click.option("--pixels", type=click.IntRange(1), help="... or in pixels seen ...")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds of training.")
-@click.option("--until", metavar="HH:MM", help="Stop at that time of day; alone, it is also the end of the whole run.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="... or in seconds, without its evaluations.")
+@click.option(
+    "--until",
+    metavar="HH:MM",
+    help="Stop at that time of day; alone, it is also the end of the whole run, and stays it when it is said again.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:n.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads on a CPU; all by default.")
 @click.option("--pieces", is_flag=True, help="Write the state in pieces under 16 MB.")
@@ -87,7 +96,7 @@ def main(
     The rates fall over the whole run, which --steps, --pixels, --seconds or --until bounds. At its end the model is
     written into the run's folder, its name ending in digits of its own: keep it, files encoded with it need it. SIGTERM
     and Ctrl-C end a run with its state saved and no model; the same command goes on with it, after a kill, too, and
-    with a length that is over already it writes the model at once.
+    when the run's end is past it writes the model at once.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -101,7 +110,7 @@ def main(
             wanted,
             data,
             out,
-            budget=Budget(**limits, until=end),
+            budget=Budget(**limits, until=end, said=until.zfill(5) if until else ""),
             init=find_start(init) if init else None,
             drop=drop,
             processes=None,

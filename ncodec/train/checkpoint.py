@@ -22,6 +22,7 @@ from ncodec.nets.model import KIND
 from ncodec.train import reference
 from ncodec.train.export import trained_state
 from ncodec.train.network import trainable_network
+from ncodec.train.recipe import NoiseRecipe
 from ncodec.train.sizes import CODEC, SIZES, Sizes, codec_sizes, task_of
 from ncodec.train.tasks.registry import TASKS
 from ncodec.weights import models_folder, releases
@@ -39,8 +40,8 @@ OPPONENT_KINDS = (dncnn.KIND, reference.KIND)
 class Progress:
     """How far a run is.
 
-    `seconds` are those of training, with the evaluations and saves between its steps; `skipped` counts the clipped
-    parts of batches that had no finite gradient; `lifetime_pixels` counts the runs before, too.
+    `seconds` are those of training, with the saves between its steps and without the evaluations; `skipped` counts the
+    clipped parts of batches that had no finite gradient; `lifetime_pixels` counts the runs before, too.
     """
 
     step: int = 0
@@ -65,13 +66,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Weights that a run can begin from; `is_cut`: blocks were left out, so neither network nor average works yet."""
+    """Weights that a run can begin from; `noise` is what they were trained for, where that is known."""
 
     architecture: Sizes
     network: dict[str, Tensor]
     ema: dict[str, Tensor]
     record: Progress
-    is_cut: bool = False
+    noise: NoiseRecipe | None = None
 
 
 def save_state(state: dict[str, Any], folder: Path, pieces: bool = False) -> None:
@@ -142,6 +143,8 @@ def save_weights(path: Path, start: Start, recipe_name: str = "") -> None:
         "record": json.dumps(asdict(start.record)),
         "recipe": recipe_name,
     }
+    if start.noise is not None:
+        metadata["noise"] = json.dumps(asdict(start.noise))
     part = path.with_name(path.name + ".part")
     part.write_bytes(save(tensors, metadata))
     part.replace(path)
@@ -159,6 +162,7 @@ def load_weights(path: Path) -> Start:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         sizes = SIZES[metadata.get("task", CODEC)].from_dict(json.loads(metadata["architecture"]))
         record = Progress(**json.loads(metadata["record"]))
+        noise = NoiseRecipe(**json.loads(metadata["noise"])) if "noise" in metadata else None
         if metadata.get("kind") == KIND:
             state = trainable_network(codec_sizes(sizes)).state_dict() | trained_state(tensors)
             return Start(sizes, state, state, record)
@@ -172,7 +176,7 @@ def load_weights(path: Path) -> Start:
         for prefix in ("net.", "ema.")
     ]
     network, averages = states
-    return Start(sizes, network or averages, averages, record)
+    return Start(sizes, network or averages, averages, record, noise)
 
 
 def find_start(name: str) -> Path:
@@ -200,7 +204,8 @@ def load_start(path: Path) -> Start:
         raise ModelError(f"{path}: neither a file of weights nor the folder of a training run")
     recipe = state["recipe"]
     sizes = SIZES[recipe.get("task", CODEC)].from_dict(recipe["architecture"])
-    return Start(sizes, state["network"], state["ema"], Progress(**state["progress"]))
+    noise = NoiseRecipe(**recipe["noise"])  # of old states some keys lack
+    return Start(sizes, state["network"], state["ema"], Progress(**state["progress"]), noise)
 
 
 def _remove_pieces(folder: Path, keep: list[str]) -> None:

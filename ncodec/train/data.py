@@ -120,7 +120,9 @@ def write_pack(paths: list[Path], target: Path, report: Callable[[str], None] = 
                 file.write(np.ascontiguousarray(picture).data)
                 offset += picture.size
         part.replace(target.with_suffix(".raw"))
-        np.save(target.with_suffix(".npy"), np.array(rows, np.int64).reshape(-1, 3))
+        with part.open("wb") as file:
+            np.save(file, np.array(rows, np.int64).reshape(-1, 3))
+        part.replace(target.with_suffix(".npy"))
         part.write_text(json.dumps(_contents(paths)))
         part.replace(contents)
     finally:

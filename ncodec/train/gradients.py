@@ -18,14 +18,15 @@ class Part:
     """The samples whose gradient is clipped together, as in `Batch`.
 
     Attributes:
-        clean, noisy, sigma: as in `Batch`.
-        seed: of all choices that are made for them.
+        clean, noisy, sigma, choice: as in `Batch`.
+        seed: of what networks draw for them.
         share: theirs in the mean over the batch.
     """
 
     clean: Tensor
     noisy: Tensor
     sigma: Tensor
+    choice: Tensor
     seed: int
     share: float
 
@@ -66,9 +67,8 @@ class Gradients:
         return Outcome(torch.cat(samples, 1), skipped)
 
     def _loss(self, part: Part) -> tuple[Tensor, Tensor]:
-        random = torch.Generator(part.clean.device).manual_seed(part.seed)
-        torch.manual_seed(part.seed)  # of what networks draw themselves
-        batch = Batch(part.clean, part.noisy, part.sigma, random, self.dtype)
+        torch.manual_seed(part.seed)
+        batch = Batch(part.clean, part.noisy, part.sigma, part.choice, self.dtype)
         return self.task.loss(self.recipe.architecture, self.forward, batch)
 
 

@@ -40,7 +40,7 @@ def without_stages(start: Start, names: Sequence[str]) -> Start:
     smaller = dataclasses.replace(codec_sizes(start.architecture), **dict.fromkeys(names, 0))
     gone = tuple(STAGES[name] + "." for name in names)
     states = [{k: v for k, v in state.items() if not k.startswith(gone)} for state in (start.network, start.ema)]
-    return dataclasses.replace(start, architecture=smaller, network=states[0], ema=states[1], is_cut=True)
+    return dataclasses.replace(start, architecture=smaller, network=states[0], ema=states[1])
 
 
 def check_growth(old: Architecture, new: Architecture) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ from ncodec.train.sizes import CODEC
 from ncodec.train.trainer import Trainer
 
 WEIGHTS = "weights.safetensors"
+GOES_ON = "base"
+"""The recipe whose rates are too low for a fresh network."""
 
 Report = Callable[[dict[str, Any]], None]
 """Gets every line of log.jsonl as it is written; "event" is start, note, train or evaluate."""
@@ -85,7 +87,7 @@ def train(
     Raises:
         NcodecError: pictures, weights, device or budget cannot be used; of the class and with the sentence that fit.
     """
-    budget.resolved(Progress(), time.time())  # what is wrong is said before the work
+    budget.check()  # what is wrong is said before the work
     place = choose_device(device)
     list_pictures(data)
     out.mkdir(parents=True, exist_ok=True)
@@ -99,8 +101,9 @@ def train(
         with closing(Trainer(recipe, pack, place, start, processes or _most_processes(recipe, place))) as trainer:
             if state is not None:
                 trainer.load_state_dict(state)
-            budget = budget.resolved(trainer.progress, time.time())
-            write(_opening(trainer, budget, init))
+                budget = budget.going_on(state.get("end"))
+            for line in _opening(trainer, budget, init):
+                write(line)
             return _Loop(trainer, budget, crops, out, pieces, write).run()
 
 
@@ -112,6 +115,9 @@ def pictures_folder(out: Path, cache: Path | None) -> Path:
 def _claimed(log: TextIO, out: Path, report: Report) -> Report:
     """What writes lines of the log, which is this process's alone from here on."""
     claim(log, out)
+    lines = (out / LOG).read_bytes()
+    if lines and not lines.endswith(b"\n"):  # a kill cut the last one short
+        log.write("\n")
 
     def write(line: dict[str, Any]) -> None:
         log.write(json.dumps(line) + "\n")
@@ -141,11 +147,15 @@ def _most_processes(recipe: Recipe, device: torch.device) -> int:
     return min(recipe.parts, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
-def _opening(trainer: Trainer, budget: Budget, init: Path | None) -> dict[str, Any]:
-    """The log's line of a run's beginning, or of its going on."""
+def _opening(trainer: Trainer, budget: Budget, init: Path | None) -> Iterator[dict[str, Any]]:
+    """The log's lines of a run's beginning, or of its going on."""
     line = {"event": "start", "time": time.strftime("%F %T"), "device": str(trainer.device), "init": str(init or "")}
     facts = {"recipe": trainer.recipe, "budget": budget, "progress": trainer.progress}
-    return line | {key: asdict(value) for key, value in facts.items()}
+    yield line | {key: asdict(value) for key, value in facts.items()}
+    if trainer.recipe.name == GOES_ON and init is None and not trainer.progress.lifetime_steps:
+        yield _note(f"recipe {GOES_ON} has the rates to go on from --init; for a fresh network there is --recipe fresh")
+    if budget.share(trainer.progress, time.time()) >= 1:
+        yield _note("the run is over already: a greater length or another time of day goes on with it")
 
 
 class _Loop:
@@ -165,7 +175,7 @@ class _Loop:
         """To the end, or until it is cut short."""
         loop, progress = self.trainer.recipe.loop, self.trainer.progress
         with stopped_by_signals() as stop:
-            while not stop.is_set() and (share := self.budget.share(progress)) < 1 and not self._is_late():
+            while not stop.is_set() and (share := self._share()) < 1 and not self._is_late():
                 if time.monotonic() - self.evaluated > loop.evaluate_s:
                     self._evaluate()
                 self.samples.append(self.trainer.step(share))
@@ -174,10 +184,13 @@ class _Loop:
                     self._log(share)
                 if time.monotonic() - self.saved > loop.save_s:
                     self._save()
-            complete = self.budget.share(progress) >= 1
+            complete = self._share() >= 1
             self._save()
             self._evaluate()
         return Result(complete, stop.number, progress, self.out / WEIGHTS)
+
+    def _share(self) -> float:
+        return self.budget.share(self.trainer.progress, time.time())
 
     def _is_late(self) -> bool:
         return self.budget.until is not None and time.time() >= self.budget.until
@@ -188,7 +201,7 @@ class _Loop:
         self.clock = now
 
     def _save(self) -> None:
-        save_state(self.trainer.state_dict(), self.out, self.pieces)
+        save_state(self.trainer.state_dict() | {"end": self.budget.end}, self.out, self.pieces)
         save_weights(self.out / WEIGHTS, self.trainer.weights(), self.trainer.recipe.name)
         self.saved = time.monotonic()
 
@@ -207,6 +220,8 @@ class _Loop:
         self.write({"event": "train"} | asdict(progress) | course | summary)
 
     def _evaluate(self) -> None:
+        """A look at the run, whose time is none of training."""
+        self._tick()
         points = self.trainer.task.evaluate(self.trainer.ema, self.crops, self.trainer.device)
         progress = self.trainer.progress
         facts = {"event": "evaluate", "step": progress.step, "pixels": progress.pixels, "seconds": progress.seconds}
@@ -215,8 +230,7 @@ class _Loop:
             plot_run(self.out)
         except ModuleNotFoundError:  # matplotlib is an extra
             self.write(_note("no curve.svg: matplotlib is not installed"))
-        self._tick()
-        self.evaluated = time.monotonic()
+        self.clock = self.evaluated = time.monotonic()
 
 
 def _note(text: str) -> dict[str, Any]:

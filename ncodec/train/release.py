@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import numpy as np
+import torch
 
 from ncodec.errors import NcodecError
 from ncodec.noise import Noise, add_noise
@@ -21,6 +22,8 @@ from ncodec.train.data import Pack, centre_crops, open_packs
 from ncodec.train.export import write_release
 from ncodec.train.manifest import add_model, check_place, facts
 from ncodec.train.network import Network, trainable_network
+from ncodec.train.noise import LEVELS, noisy_and_sigma
+from ncodec.train.recipe import NoiseRecipe
 from ncodec.train.sizes import codec_sizes
 
 CALIBRATION_SIGMAS = (0, 5, 10, 20, 25, 30, 50)
@@ -57,7 +60,7 @@ def release(
 def write_model(start: Start, data: Path, cache: Path, folder: Path, name: str) -> Path:
     """The averaged weights of the codec, quantised, as a file that `--model` takes: `<name>-<digits>.safetensors`."""
     pack, _ = open_packs(data, cache)
-    return write_release(ema_network(start), name, calibration(pack), folder, record_of(start))
+    return write_release(ema_network(start), name, calibration(pack, start.noise), folder, record_of(start))
 
 
 def ema_network(start: Start) -> Network:
@@ -70,10 +73,19 @@ def ema_network(start: Start) -> Network:
     return network.eval()
 
 
-def calibration(pack: Pack) -> Iterator[np.ndarray]:
-    """Noisy crops of training pictures, uint8 [H, W, 3]; never of the validation split, on which rates are measured."""
+def calibration(pack: Pack, noise: NoiseRecipe | None) -> Iterator[np.ndarray]:
+    """Noisy crops of training pictures, uint8 [H, W, 3]; never of the validation split, on which rates are measured.
+
+    Every second one has noise as it was trained for, where that is known, the others white noise of all strengths.
+    """
     crops = centre_crops(pack, CALIBRATION_PICTURES, CALIBRATION_SIDE)
+    random = torch.Generator().manual_seed(0)
     for i, crop in enumerate(crops):
+        if noise is not None and i % 2:
+            clean = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / LEVELS
+            noisy, _ = noisy_and_sigma(clean, noise, random)
+            yield (noisy[0] * LEVELS).round().byte().permute(1, 2, 0).contiguous().numpy()
+            continue
         yield add_noise(crop, Noise.gaussian(CALIBRATION_SIGMAS[i % len(CALIBRATION_SIGMAS)]), seed=i)
 
 

@@ -53,8 +53,6 @@ class Trainer:
         self.network = move(network, device)
         self.ema = copy.deepcopy(self.network).eval()
         self.ema.load_state_dict(averaged)
-        # A network that does not work yet leaves its first average behind quickly; a trained one brings a good one.
-        self.ema_ramps = start is None or start.is_cut
         self.optimisers = Optimisers(self.task.groups(self.network), recipe.optimiser)
         # Weights that have seen the first patches of this seed go on with others, and with other noise.
         seed = recipe.loop.seed + (start.record.lifetime_steps if start is not None else 0)
@@ -96,10 +94,11 @@ class Trainer:
     def _descent(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Give the parameters the gradient of a batch, clean, noisy and sigma; returns the samples for the summary."""
         size = self.recipe.optimiser.clip_batch
-        clean, noisy, sigma = (tensor.split(size) for tensor in batch)
+        choices = self.task.choices(len(batch[0]), self.noise)
+        clean, noisy, sigma, choice = (tensor.split(size) for tensor in (*batch, choices))
         seeds = torch.randint(2**62, (len(clean),), device=self.device, generator=self.noise).tolist()
         shares = [len(pictures) / len(batch[0]) for pictures in clean]
-        parts = list(map(Part, clean, noisy, sigma, seeds, shares))
+        parts = list(map(Part, clean, noisy, sigma, choice, seeds, shares))
         total = [torch.zeros_like(parameter) for parameter in self.gradients.parameters]
         outcomes = self._shared_out(parts, total)
         for parameter, gradient in zip(self.gradients.parameters, total, strict=True):
@@ -117,9 +116,9 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = self.recipe.optimiser.ema_decay
-        if self.ema_ramps:
-            decay = min(decay, (1 + self.progress.step) / (10 + self.progress.step))
+        """The decay grows, or short runs would ship what they began with: at 0.999 a third of it after 1000 steps."""
+        step = self.progress.step
+        decay = min(self.recipe.optimiser.ema_decay, (1 + step) / (10 + step))
         _foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1 - decay**EMA_STEPS)
 
     def close(self) -> None:
@@ -133,7 +132,6 @@ class Trainer:
             "recipe": self.recipe.to_dict(),
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
-            "ema_ramps": self.ema_ramps,
             "optimisers": self.optimisers.state_dict(),
             "progress": asdict(self.progress),
             "patches": self.source.state_dict(),
@@ -145,7 +143,6 @@ class Trainer:
         """The mirror of `state_dict`, for a trainer of the same architecture."""
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
-        self.ema_ramps = state["ema_ramps"]
         self.optimisers.load_state_dict(state["optimisers"])
         self.progress = Progress(**state["progress"])
         self.source.load_state_dict(state["patches"])
@@ -154,7 +151,8 @@ class Trainer:
 
     def weights(self) -> Start:
         """What another run can start from; the tensors are the live ones."""
-        return Start(self.recipe.architecture, self.network.state_dict(), self.ema.state_dict(), self.progress)
+        sizes, noise = self.recipe.architecture, self.recipe.noise
+        return Start(sizes, self.network.state_dict(), self.ema.state_dict(), self.progress, noise)
 
 
 @contextlib.contextmanager

@@ -38,9 +38,13 @@ class CodecTask(Task[Network, Architecture]):
         fast += [p for m in network.modules() if isinstance(m, QualityScale) for p in m.parameters()]
         return Groups.of(network, inner, [p for p in fast if p.requires_grad])
 
+    def choices(self, count: int, random: torch.Generator) -> Tensor:
+        """Qualities, in another order every time; of eight drawn each for itself, a third would not be in a step."""
+        orders = (torch.randperm(QUALITIES, generator=random, device=random.device) for _ in range(0, count, QUALITIES))
+        return torch.cat([*orders])[:count]
+
     def loss(self, sizes: Architecture, forward: Forward, batch: Batch) -> tuple[Tensor, Tensor]:
-        device = batch.clean.device
-        quality = torch.randint(QUALITIES, (len(batch.clean),), device=device, generator=batch.random)
+        quality = batch.choice
         with batch.autocast():
             estimate, rate_bpp = forward(batch.noisy, quality)
         mse = mse_per_sample(estimate, batch.clean)

@@ -34,14 +34,14 @@ class Batch:
     Attributes:
         clean, noisy: float32 [B, 3, H, W] in [0, 1].
         sigma: float32 [B], standard deviation of white noise on a mid-gray, in [0, 1] units (`noisy_and_sigma`).
-        random: for further choices.
+        choice: int64 [B], what the task chose for them (`Task.choices`).
         dtype: of the convolutions.
     """
 
     clean: Tensor
     noisy: Tensor
     sigma: Tensor
-    random: torch.Generator
+    choice: Tensor
     dtype: torch.dtype
 
     def autocast(self) -> torch.autocast:
@@ -107,6 +107,10 @@ class Task(ABC, Generic[Net, NetSizes]):
     @abstractmethod
     def groups(self, network: Net) -> Groups:
         """How its parameters learn."""
+
+    def choices(self, count: int, random: torch.Generator) -> Tensor:
+        """int64 [count], on the generator's device: what the samples of a step differ in, chosen for all together."""
+        return torch.zeros(count, dtype=torch.int64, device=random.device)
 
     @abstractmethod
     def loss(self, sizes: NetSizes, forward: Forward, batch: Batch) -> tuple[Tensor, Tensor]:
