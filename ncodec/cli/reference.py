@@ -37,6 +37,11 @@ _RULES = f"""## Rules for all commands
 - Errors are one line on standard error: `ncodec: error: FILE: what`. Bugs show a traceback.
 """
 
+_SIGNALS = """
+The last three are what a shell shows: the process clears away what it has begun and is then killed by that signal, so
+that Ctrl-C ends a loop of the shell, too.
+"""
+
 _JSON = """## JSON
 
 One object per file and line. `input` and, if something is written, `output` are file names; `time_s` is the time of
@@ -62,7 +67,7 @@ def reference() -> str:
         parts.append(_help(click.Context(shown, info_name=name, parent=context)))
     rows = "\n".join(f"| {status} | {meaning} |" for status, meaning in sorted(exit_statuses().items()))
     parts += [_RULES, _JSON.format(fields=_attributes(FileInfo))]
-    return "\n".join([*parts, f"## Exit statuses\n\n| status | meaning |\n|---|---|\n{rows}\n"])
+    return "\n".join([*parts, f"## Exit statuses\n\n| status | meaning |\n|---|---|\n{rows}\n{_SIGNALS}"])
 
 
 def exit_statuses() -> dict[int, str]:
