@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> int:
@@ -18,7 +19,8 @@ def main() -> int:
     if "torch" in sys.modules:
         # Taking torch apart at the end of the interpreter takes another half second, and nothing is left to do: outputs
         # are closed, and `run` has flushed stdout.
-        sys.stderr.flush()
+        with suppress(OSError, AttributeError):  # closed, or nobody left to tell
+            sys.stderr.flush()
         os._exit(status)
     return status
 

@@ -190,6 +190,16 @@ def test_closed_standard_output(tmp_path: Path) -> None:
     fails(run, 1, "standard output: ")
 
 
+@pytest.mark.parametrize(("source", "status"), [("a.png", 0), ("b.png", 3), ("c.png", 1)])
+def test_closed_standard_error(tmp_path: Path, source: str, status: int) -> None:
+    """Nobody is told, but the status is that of the work; with torch, without which the end is another."""
+    save_scene(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    run = ncodec_run("encode", source, "-o", "out.ncd", cwd=tmp_path, stderr=None, preexec_fn=lambda: os.close(2))
+    assert run.returncode == status
+    assert (tmp_path / "out.ncd").exists() == (status == 0)
+
+
 @pytest.mark.parametrize("arguments", [("info", "a.ncd"), ("strip", "a.ncd", "-o", "-")])
 def test_broken_pipe_is_quiet(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
