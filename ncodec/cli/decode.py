@@ -10,7 +10,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
 from ncodec.cli.exits import Watch
-from ncodec.cli.jobs import NCD, Job, Kind, plan
+from ncodec.cli.inputs import NCD
+from ncodec.cli.jobs import Job, Kind, plan
 from ncodec.errors import ModelError
 
 _KIND = Kind(reads=NCD, ending=".png")

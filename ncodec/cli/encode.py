@@ -11,7 +11,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
 from ncodec.cli.exits import Watch
-from ncodec.cli.jobs import PICTURES, Job, Kind, plan
+from ncodec.cli.inputs import PICTURES
+from ncodec.cli.jobs import Job, Kind, plan
 from ncodec.container import QUALITIES
 from ncodec.effort import EFFORTS
 

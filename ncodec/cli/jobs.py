@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +10,9 @@ import click
 
 from ncodec.cli.exits import shown
 from ncodec.cli.files import STDIN, STREAM, refuse_terminal
+from ncodec.cli.inputs import NCD, PICTURES, Input, Inputs, find, is_so
 from ncodec.errors import RequestError
 
-PICTURES = frozenset(
-    ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
-)
-"""Suffixes of the files that are taken from a folder; a file that is named itself may have any."""
-NCD = frozenset({".ncd"})
 FILES = PICTURES | NCD
 """Suffixes of what is no name for a new folder; with a slash behind it, it is."""
 
@@ -76,41 +70,36 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
     """
     names = [_plain(name) for name in inputs]
     output = None if output is None else _plain(output)
-    found, bad = _find(names, kind.reads)
-    single = len(names) == 1 and not _is(Path.is_dir, names[0])
+    found = find(names, kind.reads)
+    single = len(names) == 1 and not is_so(Path.is_dir, names[0])
     if output == STREAM or (output is None and STREAM in names):
         if not single:
             raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
         refuse_terminal()
-        return [Job(found[0][0], STREAM)]
-    return bad + _with_targets(found, output, kind, single)
+        return [Job(found.files[0].source, STREAM)]
+    return _bad(found) + _with_targets(found.files, output, kind, single)
 
 
-def _with_targets(found: list[tuple[str, Path]], output: str | None, kind: Kind, single: bool) -> list[Job]:
+def _with_targets(files: list[Input], output: str | None, kind: Kind, single: bool) -> list[Job]:
     if single and output is not None and not _is_folder(output):
         _check_suffix(output, kind)
-        jobs = [Job(found[0][0], output)]
+        jobs = [Job(files[0].source, output)]
     else:
-        if output is not None and not _is_folder(output) and (_suffix(output) in FILES or _is(Path.exists, output)):
+        if output is not None and not _is_folder(output) and (_suffix(output) in FILES or is_so(Path.exists, output)):
             why = "is a file's name: several inputs, and those of a folder, need a folder"
             raise click.UsageError(f"{shown(output)} {why}")
-        jobs = [_into(output, source, place, kind) for source, place in found]
+        jobs = [_into(output, file, kind) for file in files]
     return _checked(jobs)
 
 
 def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
     """As `plan`, for a command that writes nothing."""
-    found, bad = _find([_plain(name) for name in inputs], reads)
-    return bad + [Job(source) for source, _ in found]
+    found = find([_plain(name) for name in inputs], reads)
+    return _bad(found) + [Job(file.source) for file in found.files]
 
 
-def files_in(folder: str, suffixes: frozenset[str]) -> tuple[Path, ...]:
-    """All files of a kind below a folder. Raises RequestError if it holds none, OSError if it cannot be read."""
-    Path(folder).stat()
-    found, bad = _find([folder], suffixes)
-    for job in bad:
-        raise job.problem if isinstance(job.problem, OSError) else RequestError(f"{folder}: {job.problem}")
-    return tuple(Path(source) for source, _ in found)
+def _bad(found: Inputs) -> list[Job]:
+    return [Job(name, problem=problem) for name, problem in found.bad]
 
 
 def _plain(name: str) -> str:
@@ -120,60 +109,15 @@ def _plain(name: str) -> str:
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or _is(Path.is_dir, output)
+    return output.endswith(("/", os.sep)) or is_so(Path.is_dir, output)
 
 
-def _is(test: Callable[[Path], bool], name: str) -> bool:
-    """What the system lets nobody know is not so; why it does not is told when that file's turn comes."""
-    try:
-        return test(Path(name))
-    except OSError:
-        return False
-
-
-def _find(names: list[str], suffixes: frozenset[str]) -> tuple[list[tuple[str, Path]], list[Job]]:
-    """(source, its place in the output folder) of all inputs; folders are searched, in order of their names.
-
-    Folders that cannot be read, or hold nothing, are jobs with a problem.
-    """
-    if STREAM in names:
-        if len(names) > 1:
-            raise click.UsageError("standard input (-) goes alone, without other files")
-        if sys.stdin is not None and sys.stdin.isatty():
-            raise click.UsageError("standard input is a terminal: name a file, or pipe one in")
-        return [(STREAM, Path("stdin"))], []
-    found: list[tuple[str, Path]] = []
-    bad: list[Job] = []
-    for name in names:
-        if _is(Path.is_dir, name):
-            found += _search(Path(name), suffixes, bad)
-        else:
-            found.append((name, Path(Path(name).name)))
-    return found, bad
-
-
-def _search(folder: Path, suffixes: frozenset[str], bad: list[Job]) -> list[tuple[str, Path]]:
-    def note(err: OSError) -> None:
-        bad.append(Job(err.filename or str(folder), problem=err))
-
-    found: list[tuple[str, Path]] = []
-    known = len(bad)
-    for parent, folders, files in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(parent, name) for name in files if not name.startswith("."))
-        found += [(str(path), path.relative_to(folder)) for path in paths if path.suffix.lower() in suffixes]
-    if not found and len(bad) == known:
-        why = RequestError(f"the folder holds no {' '.join(sorted(suffixes))} file")
-        bad.append(Job(str(folder), problem=why))
-    return sorted(found, key=lambda pair: pair[1].parts)
-
-
-def _into(output: str | None, source: str, place: Path, kind: Kind) -> Job:
+def _into(output: str | None, file: Input, kind: Kind) -> Job:
     """The default name, beside the source or at its place in the output folder."""
-    name = place.stem + kind.ending
+    name = file.place.stem + kind.ending
     if output is None:
-        return Job(source, str(Path(source).with_name(name)))
-    return Job(source, str(Path(output) / place.parent / name), makes_folder=True)
+        return Job(file.source, str(Path(file.source).with_name(name)))
+    return Job(file.source, str(Path(output) / file.place.parent / name), makes_folder=True)
 
 
 def _suffix(output: str) -> str:
@@ -183,7 +127,7 @@ def _suffix(output: str) -> str:
 def _check_suffix(output: str, kind: Kind) -> None:
     suffix = _suffix(output)
     other = suffix != kind.suffix and (kind.suffix == ".png" or suffix in PICTURES)
-    if suffix and other and (_is(Path.is_file, output) or not _is(Path.exists, output)):
+    if suffix and other and (is_so(Path.is_file, output) or not is_so(Path.exists, output)):
         raise click.UsageError(f"{shown(output)}: only {kind.suffix} files can be written here, not {suffix}")
 
 
@@ -211,7 +155,7 @@ def _safe(job: Job, sources: set[tuple[int, int] | None], writers: list[str]) ->
 
 def _identity(path: str) -> tuple[int, int] | None:
     """What a regular file is, whatever its names; None if there is no such file."""
-    if not _is(Path.is_file, path):
+    if not is_so(Path.is_file, path):
         return None
     found = Path(path).stat()
     return found.st_dev, found.st_ino

@@ -11,7 +11,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
-from ncodec.cli.jobs import PICTURES, Job, Kind, plan
+from ncodec.cli.inputs import PICTURES
+from ncodec.cli.jobs import Job, Kind, plan
 
 _KIND = Kind(reads=PICTURES, ending="-noisy.png")
 

@@ -8,7 +8,7 @@ from inspect import cleandoc
 import click
 
 from ncodec.cli.exits import MEANINGS
-from ncodec.cli.jobs import PICTURES
+from ncodec.cli.inputs import PICTURES
 from ncodec.cli.main import cli
 from ncodec.cli.train import training_command
 from ncodec.errors import NcodecError

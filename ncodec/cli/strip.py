@@ -11,7 +11,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
-from ncodec.cli.jobs import NCD, Job, Kind, plan
+from ncodec.cli.inputs import NCD
+from ncodec.cli.jobs import Job, Kind, plan
 from ncodec.container import Tag, dump, parse
 from ncodec.errors import Damaged
 
