@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_tools import fake_ncd, names, ncodec_run, save_scene, sentences
+from cli_tools import fails, fake_ncd, names, ncodec_run, save_scene, sentences
 from ncodec.cli.main import main
 
 LONG = "y" * 300
@@ -131,14 +131,57 @@ def test_seeds_count_pictures_and_not_empty_folders(tmp_path: Path) -> None:
     assert json.loads(run.stdout)["seed"] == 0
 
 
-def test_a_folder_that_was_done_in_place_is_done_again_as_far_as_it_is_new(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "made"),
+    [
+        (["."], ["", "sub/"]),
+        ([".", "-o", "."], ["", "sub/"]),
+        ([".", "-o", "out"], ["out/", "out/sub/"]),
+        ([".", "-o", "./sub/../out"], ["out/", "out/sub/"]),
+        (["sub", ".", "-o", "out/"], ["out/", "out/sub/", "out/"]),
+        (["sub", "a.ncd", "-o", "sub"], ["sub/", "sub/"]),
+    ],
+)
+def test_what_a_run_made_is_no_input_of_the_next_one(tmp_path: Path, arguments: list[str], made: list[str]) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.ncd", "sub/b.ncd"):
+        (tmp_path / name).write_bytes(fake_ncd())
+    outputs = {folder + name for folder, name in zip(made, ("a-base.ncd", "b-base.ncd", "b-base.ncd"), strict=False)}
+    assert ncodec_run("strip", *arguments, cwd=tmp_path).returncode == 0
+    assert set(names(tmp_path)) == {"a.ncd", "sub/b.ncd", *outputs}
+    assert ncodec_run("strip", *arguments, "--force", "-q", cwd=tmp_path).returncode == 0
+    assert set(names(tmp_path)) == {"a.ncd", "sub/b.ncd", *outputs}
+
+
+def test_a_folder_that_was_done_is_done_again_as_far_as_it_is_new(tmp_path: Path) -> None:
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
     assert ncodec_run("strip", ".", "-o", "out", cwd=tmp_path).returncode == 0
     (tmp_path / "b.ncd").write_bytes(fake_ncd())
     run = ncodec_run("strip", ".", "-o", "out", "-q", cwd=tmp_path)
     assert run.returncode == 2
     assert sentences(run) == [
-        "ncodec: error: a.ncd: it would replace out/a-base.ncd, which is an input: say another -o",
-        "ncodec: error: 1 of 3 files failed",
+        "ncodec: error: out/a-base.ncd: it exists already: say --force to replace it",
+        "ncodec: error: 1 of 2 files failed",
     ]
     assert (tmp_path / "out" / "b-base.ncd").exists()
+
+
+def test_what_a_run_made_is_an_input_if_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a-base.ncd").write_bytes(fake_ncd())
+    run = ncodec_run("strip", ".", "-o", "out", cwd=tmp_path)
+    fails(run, 2, ".: the folder holds no .ncd file outside out")
+    for name in ("out/a-base.ncd", "out"):
+        assert ncodec_run("strip", name, "-o", "out", "--force", cwd=tmp_path).returncode == 0
+        assert names(tmp_path) == ["out/a-base-base.ncd", "out/a-base.ncd"]
+
+
+def test_a_link_where_an_output_would_be_does_not_hide_the_input_it_points_to(tmp_path: Path) -> None:
+    for name in ("f/a.ncd", "g/b.ncd"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(fake_ncd())
+    (tmp_path / "f" / "a-base.ncd").symlink_to("../g/b.ncd")
+    run = ncodec_run("strip", "f", "g", "--force", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "ncodec: error: f/a.ncd: it would replace f/a-base.ncd, which is an input: say another -o" in sentences(run)
+    assert (tmp_path / "g" / "b.ncd").read_bytes() == fake_ncd()

@@ -27,10 +27,12 @@ class Input:
     Attributes:
         source: its name, or `-`.
         place: of what is made of it, in an output folder.
+        is_found: in a folder; nobody has named it.
     """
 
     source: str
     place: Path
+    is_found: bool = False
 
 
 @dataclass(slots=True)
@@ -46,8 +48,17 @@ class Inputs:
     bad: list[tuple[str, Exception]] = field(default_factory=list)
 
 
-def find(names: list[str], suffixes: frozenset[str]) -> Inputs:
-    """All inputs; folders are searched for files of these suffixes. Raises UsageError if `-` does not go alone."""
+def find(names: list[str], suffixes: frozenset[str], output: str | None = None) -> Inputs:
+    """All inputs; folders are searched.
+
+    Args:
+        names: files, folders, or `-` alone.
+        suffixes: of the files that are taken from folders.
+        output: a folder that is not searched where it lies in another one: what an earlier run made is there.
+
+    Raises:
+        click.UsageError: `-` does not go alone, or is a terminal.
+    """
     if STREAM in names:
         if len(names) > 1:
             raise click.UsageError("standard input (-) goes alone, without other files")
@@ -57,7 +68,7 @@ def find(names: list[str], suffixes: frozenset[str]) -> Inputs:
     inputs = Inputs()
     for name in names:
         if is_so(Path.is_dir, name):
-            _search(Path(name), suffixes, inputs)
+            _search(Path(name), suffixes, output, inputs)
         else:
             inputs.files.append(Input(name, Path(Path(name).name)))
     return inputs
@@ -80,16 +91,20 @@ def is_so(test: Callable[[Path], bool], name: str) -> bool:
         return False
 
 
-def _search(folder: Path, suffixes: frozenset[str], inputs: Inputs) -> None:
+def _search(folder: Path, suffixes: frozenset[str], output: str | None, inputs: Inputs) -> None:
     def note(err: OSError) -> None:
         inputs.bad.append((err.filename or str(folder), err))
 
     found: list[Input] = []
-    known = len(inputs.bad)
+    known, own, outside = len(inputs.bad), output and os.path.realpath(output), ""
     for parent, folders, files in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        seen = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in seen if os.path.realpath(Path(parent, name)) != own]
+        if len(folders) < len(seen):
+            outside = f" outside {output}"
         paths = (Path(parent, name) for name in files if not name.startswith("."))
-        found += [Input(str(path), path.relative_to(folder)) for path in paths if path.suffix.lower() in suffixes]
+        found += [Input(str(path), path.relative_to(folder), True) for path in paths if path.suffix.lower() in suffixes]
     if not found and len(inputs.bad) == known:
-        inputs.bad.append((str(folder), RequestError(f"the folder holds no {' '.join(sorted(suffixes))} file")))
+        why = f"the folder holds no {' '.join(sorted(suffixes))} file{outside}"
+        inputs.bad.append((str(folder), RequestError(why)))
     inputs.files.extend(sorted(found, key=lambda file: file.place.parts))

@@ -70,7 +70,7 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
     """
     names = [_plain(name) for name in inputs]
     output = None if output is None else _plain(output)
-    found = find(names, kind.reads)
+    found = find(names, kind.reads, output)
     single = len(names) == 1 and not is_so(Path.is_dir, names[0])
     if output == STREAM or (output is None and STREAM in names):
         if not single:
@@ -88,8 +88,14 @@ def _with_targets(files: list[Input], output: str | None, kind: Kind, single: bo
         if output is not None and not _is_folder(output) and (_suffix(output) in FILES or is_so(Path.exists, output)):
             why = "is a file's name: several inputs, and those of a folder, need a folder"
             raise click.UsageError(f"{shown(output)} {why}")
-        jobs = [_into(output, file, kind) for file in files]
+        jobs = _without_products(files, [_into(output, file, kind) for file in files])
     return _checked(jobs)
+
+
+def _without_products(files: list[Input], jobs: list[Job]) -> list[Job]:
+    """Without the files in folders that another one's job makes: an earlier run left them there."""
+    made = {_spot(job.target) for job in jobs}
+    return [job for file, job in zip(files, jobs, strict=True) if not (file.is_found and _spot(job.source) in made)]
 
 
 def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
@@ -118,6 +124,11 @@ def _into(output: str | None, file: Input, kind: Kind) -> Job:
     if output is None:
         return Job(file.source, str(Path(file.source).with_name(name)))
     return Job(file.source, str(Path(output) / file.place.parent / name), makes_folder=True)
+
+
+def _spot(path: str) -> Path:
+    """Where a file lies, whatever the way to it; a link is not what it points to."""
+    return Path(os.path.realpath(Path(path).parent), Path(path).name)
 
 
 def _suffix(output: str) -> str:

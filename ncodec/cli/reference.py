@@ -28,7 +28,9 @@ _RULES = f"""## Rules for all commands
 - An output file appears whole or not at all, and an existing one is replaced only with `--force`. An input is never
   replaced. The folders of `train` and `bench` are their own: what was trained or measured there is gone on
   with, and never lost.
-- Folders are searched with their subfolders; hidden files and links to folders are passed over. Pictures in them are
+- Folders are searched with their subfolders; hidden files and links to folders are passed over, and so is what an
+  earlier run of the same command made there: a folder below that is the one of `-o`, and files that are other files'
+  outputs. Pictures in them are
   the files that end in {" ".join(sorted(PICTURES))}; one that is
   named itself may end in anything. `-o FOLDER` gets the same tree. `train` takes every kind that Pillow reads, and
   passes over what cannot be read.
