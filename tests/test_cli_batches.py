@@ -176,6 +176,42 @@ def test_what_a_run_made_is_an_input_if_it_is_named(tmp_path: Path) -> None:
         assert names(tmp_path) == ["out/a-base-base.ncd", "out/a-base.ncd"]
 
 
+def test_outputs_that_exist_are_passed_over(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.ncd").write_bytes(fake_ncd())
+    (tmp_path / "a-base.ncd").write_bytes(b"there")
+    (tmp_path / "c-base.ncd").symlink_to("nowhere")
+    run = ncodec_run("strip", ".", "--skip-existing", cwd=tmp_path)
+    assert run.returncode == 0
+    assert [line.partition(":")[0] for line in sentences(run)[:-1]] == ["b-base.ncd", "c-base.ncd"]
+    assert sentences(run)[-1] == "ncodec: 1 of 3 files passed over: their outputs exist already"
+    assert (tmp_path / "a-base.ncd").read_bytes() == b"there"
+    assert (tmp_path / "nowhere").exists()
+    run = ncodec_run("strip", ".", "--skip-existing", "--json", cwd=tmp_path)
+    assert (run.returncode, run.stdout, len(sentences(run))) == (0, b"", 1)
+    run = ncodec_run("strip", ".", "--skip-existing", "-q", cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_what_is_wrong_with_an_input_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a-base.ncd").write_bytes(b"there")
+    fails(ncodec_run("strip", "a.ncd", "--skip-existing", cwd=tmp_path), 1, "a.ncd: there is no such file")
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    fails(ncodec_run("strip", "a.ncd", "-o", "a.ncd", "--skip-existing", cwd=tmp_path), 2, "which is an input")
+    run = ncodec_run("strip", "a.ncd", "-o", "-", "--skip-existing", cwd=tmp_path)
+    assert run.stdout == fake_ncd(enhancement=None)
+
+
+def test_a_batch_that_goes_on_draws_the_same_noise(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_scene(tmp_path / f"{name}.png")
+    assert ncodec_run("noise", ".", "-o", "whole", cwd=tmp_path).returncode == 0
+    assert ncodec_run("noise", "a.png", "-o", "parts/", cwd=tmp_path).returncode == 0
+    assert ncodec_run("noise", "a.png", "b.png", "-o", "parts", "--skip-existing", cwd=tmp_path).returncode == 0
+    for name in ("a-noisy.png", "b-noisy.png"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_a_link_where_an_output_would_be_does_not_hide_the_input_it_points_to(tmp_path: Path) -> None:
     for name in ("f/a.ncd", "g/b.ncd"):
         (tmp_path / name).parent.mkdir()

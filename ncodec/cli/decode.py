@@ -50,6 +50,7 @@ def decode(
     device: str,
     threads: int | None,
     force: bool,
+    skips: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -67,7 +68,7 @@ def decode(
     def work(job: Job, watch: Watch) -> Product:
         return _decode(job, networks, strength, grain, metadata)
 
-    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
+    run(plan(inputs, output, _KIND), work, Manners(force, skips, quiet, as_json))
 
 
 def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata: bool) -> Product:

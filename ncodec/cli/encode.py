@@ -57,6 +57,7 @@ def encode(
     device: str,
     threads: int | None,
     force: bool,
+    skips: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -70,7 +71,7 @@ def encode(
     def work(job: Job, watch: Watch) -> Product:
         return _encode(job, networks, model, (quality, noise, effort), watch)
 
-    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json, is_slow=effort > 0))
+    run(plan(inputs, output, _KIND), work, Manners(force, skips, quiet, as_json, is_slow=effort > 0))
 
 
 def _encode(job: Job, networks: Networks, name: str, wanted: Wanted, watch: Watch) -> Product:

@@ -38,6 +38,7 @@ def noise(
     spelling: str,
     seed: int,
     force: bool,
+    skips: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -55,7 +56,7 @@ def noise(
     def work(job: Job, watch: Watch) -> Product:
         return _add_noise(job, spelling, seeds[job])
 
-    run(jobs, work, Manners(force, quiet, as_json))
+    run(jobs, work, Manners(force, skips, quiet, as_json))
 
 
 def _add_noise(job: Job, spelling: str, seed: int) -> Product:

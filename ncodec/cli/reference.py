@@ -28,6 +28,8 @@ _RULES = f"""## Rules for all commands
 - An output file appears whole or not at all, and an existing one is replaced only with `--force`. An input is never
   replaced. The folders of `train` and `bench` are their own: what was trained or measured there is gone on
   with, and never lost.
+- The same command with `--skip-existing` goes on with a batch that was interrupted. It does not look into the outputs
+  that are there, whatever options made them.
 - Folders are searched with their subfolders; hidden files and links to folders are passed over, and so is what an
   earlier run of the same command made there: a folder below that is the one of `-o`, and files that are other files'
   outputs. Pictures in them are
@@ -46,9 +48,9 @@ that Ctrl-C ends a loop of the shell, too.
 
 _JSON = """## JSON
 
-One object per file and line. `input` and, if something is written, `output` are file names; `time_s` is the time of
-the work itself in seconds, without loading networks and without reading and writing files and pictures. `info`,
-`encode` and `strip` give:
+One object per file and line, none for files that were passed over. `input` and, if something is written, `output` are
+file names; `time_s` is the time of the work itself in seconds, without loading networks and without reading and writing
+files and pictures. `info`, `encode` and `strip` give:
 
 ```text
 {fields}
