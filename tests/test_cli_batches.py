@@ -176,17 +176,38 @@ def test_what_a_run_made_is_an_input_if_it_is_named(tmp_path: Path) -> None:
         assert names(tmp_path) == ["out/a-base-base.ncd", "out/a-base.ncd"]
 
 
+def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
+    for name in ("a.JPE", "b.jfif"):
+        save_scene(tmp_path / "in.jpg")
+        (tmp_path / "in.jpg").rename(tmp_path / name)
+    others = ("c.heic", "d.DNG", "sub/e.heic", "README", ".hidden.heic", ".thumbs/f.heic", "a.ncd", "out/g.heic")
+    for name in others:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    run = ncodec_run("noise", ".", "sub", "-o", "out", cwd=tmp_path)
+    assert run.returncode == 2  # sub holds no picture
+    assert sentences(run)[0] == "ncodec: 4 files of other kinds were passed over (.dng .heic)"
+    assert names(tmp_path / "out") == ["a-noisy.png", "b-noisy.png", "g.heic"]
+    run = ncodec_run("noise", ".", "-o", "new", "-q", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, b"")
+    for k in range(20):
+        (tmp_path / f"x.k{k:02}").write_bytes(b"")
+    run = ncodec_run("decode", ".", cwd=tmp_path)
+    kinds = ".dng .heic .k00 .k01 .k02 .k03 .k04 .k05 .k06 .k07 ..."
+    assert sentences(run)[0] == f"ncodec: 25 files of other kinds were passed over ({kinds})"
+
+
 def test_outputs_that_exist_are_passed_over(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.ncd").write_bytes(fake_ncd())
     (tmp_path / "a-base.ncd").write_bytes(b"there")
-    (tmp_path / "c-base.ncd").symlink_to("nowhere")
+    (tmp_path / "c-base.ncd").symlink_to(".nowhere")
     run = ncodec_run("strip", ".", "--skip-existing", cwd=tmp_path)
     assert run.returncode == 0
     assert [line.partition(":")[0] for line in sentences(run)[:-1]] == ["b-base.ncd", "c-base.ncd"]
     assert sentences(run)[-1] == "ncodec: 1 of 3 files passed over: their outputs exist already"
     assert (tmp_path / "a-base.ncd").read_bytes() == b"there"
-    assert (tmp_path / "nowhere").exists()
+    assert (tmp_path / ".nowhere").exists()
     run = ncodec_run("strip", ".", "--skip-existing", "--json", cwd=tmp_path)
     assert (run.returncode, run.stdout, len(sentences(run))) == (0, b"", 1)
     run = ncodec_run("strip", ".", "--skip-existing", "-q", cwd=tmp_path)

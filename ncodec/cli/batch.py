@@ -15,7 +15,7 @@ import click
 from ncodec.cli.exits import DISK_OR_BUG, BatchError, Failure, Watch, failure
 from ncodec.cli.files import STDOUT, STREAM, check_source, check_target, closed, write
 from ncodec.cli.inputs import is_so
-from ncodec.cli.jobs import Job
+from ncodec.cli.jobs import Job, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ Work = Callable[[Job, Watch], Product]
 """Does one job; it may say to the watch how much of it is done."""
 
 
-def run(jobs: list[Job], work: Work, manners: Manners) -> None:
+def run(plan: Plan, work: Work, manners: Manners) -> None:
     """Do all jobs, write their products, say their summaries; then the sentences of those that failed.
 
     Raises:
@@ -69,8 +69,11 @@ def run(jobs: list[Job], work: Work, manners: Manners) -> None:
     """
     if manners.force and manners.skips:
         raise click.UsageError("--force and --skip-existing contradict each other")
+    jobs = plan.jobs
     if manners.as_json and any(job.target == STREAM for job in jobs):
         raise click.UsageError("--json needs standard output, which carries the product: say -o FILE")
+    if plan.note and not manners.quiet:
+        _tell(f"ncodec: {plan.note}")
     failures: list[Failure] = []
     skipped = 0
     try:

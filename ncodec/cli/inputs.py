@@ -14,10 +14,11 @@ from ncodec.cli.files import STREAM
 from ncodec.errors import RequestError
 
 PICTURES = frozenset(
-    ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
+    ".png .jpg .jpeg .jpe .jfif .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
 )
 """Suffixes of the files that are taken from a folder; a file that is named itself may have any."""
 NCD = frozenset({".ncd"})
+FILES = PICTURES | NCD
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ class Inputs:
     Attributes:
         files: to be read, in order; those of a folder in order of their names.
         bad: folders that cannot be read, or hold nothing, and why.
+        others: files in folders that are neither pictures nor .ncd files, and not hidden.
     """
 
     files: list[Input] = field(default_factory=list)
     bad: list[tuple[str, Exception]] = field(default_factory=list)
+    others: set[Path] = field(default_factory=set)
 
 
 def find(names: list[str], suffixes: frozenset[str], output: str | None = None) -> Inputs:
@@ -102,7 +105,8 @@ def _search(folder: Path, suffixes: frozenset[str], output: str | None, inputs: 
         folders[:] = [name for name in seen if os.path.realpath(Path(parent, name)) != own]
         if len(folders) < len(seen):
             outside = f" outside {output}"
-        paths = (Path(parent, name) for name in files if not name.startswith("."))
+        paths = [Path(parent, name) for name in files if not name.startswith(".")]
+        inputs.others.update(path for path in paths if path.suffix.lower() not in FILES)
         found += [Input(str(path), path.relative_to(folder), True) for path in paths if path.suffix.lower() in suffixes]
     if not found and len(inputs.bad) == known:
         why = f"the folder holds no {' '.join(sorted(suffixes))} file{outside}"

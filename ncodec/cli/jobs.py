@@ -10,11 +10,10 @@ import click
 
 from ncodec.cli.exits import shown
 from ncodec.cli.files import STDIN, STREAM, refuse_terminal
-from ncodec.cli.inputs import NCD, PICTURES, Input, Inputs, find, is_so
+from ncodec.cli.inputs import FILES, PICTURES, Input, Inputs, find, is_so
 from ncodec.errors import RequestError
 
-FILES = PICTURES | NCD
-"""Suffixes of what is no name for a new folder; with a slash behind it, it is."""
+_SHOWN_KINDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,20 @@ class Job:
         return STDIN if self.source == STREAM else self.source
 
 
-def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command has to do.
+
+    Attributes:
+        jobs: in order.
+        note: what people should know before.
+    """
+
+    jobs: list[Job]
+    note: str = ""
+
+
+def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> Plan:
     """What a command has to do, in order; what is wrong with one input is the problem of its job.
 
     Args:
@@ -76,8 +88,8 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
         if not single:
             raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
         refuse_terminal()
-        return [Job(found.files[0].source, STREAM)]
-    return _bad(found) + _with_targets(found.files, output, kind, single)
+        return Plan([Job(found.files[0].source, STREAM)])
+    return Plan(_bad(found) + _with_targets(found.files, output, kind, single), _passed_over(found.others))
 
 
 def _with_targets(files: list[Input], output: str | None, kind: Kind, single: bool) -> list[Job]:
@@ -85,6 +97,7 @@ def _with_targets(files: list[Input], output: str | None, kind: Kind, single: bo
         _check_suffix(output, kind)
         jobs = [Job(files[0].source, output)]
     else:
+        # A name that ends as a file's does is none for a new folder; with a slash behind it, it is.
         if output is not None and not _is_folder(output) and (_suffix(output) in FILES or is_so(Path.exists, output)):
             why = "is a file's name: several inputs, and those of a folder, need a folder"
             raise click.UsageError(f"{shown(output)} {why}")
@@ -98,14 +111,24 @@ def _without_products(files: list[Input], jobs: list[Job]) -> list[Job]:
     return [job for file, job in zip(files, jobs, strict=True) if not (file.is_found and _spot(job.source) in made)]
 
 
-def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
+def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> Plan:
     """As `plan`, for a command that writes nothing."""
     found = find([_plain(name) for name in inputs], reads)
-    return _bad(found) + [Job(file.source) for file in found.files]
+    return Plan(_bad(found) + [Job(file.source) for file in found.files])
 
 
 def _bad(found: Inputs) -> list[Job]:
     return [Job(name, problem=problem) for name, problem in found.bad]
+
+
+def _passed_over(others: set[Path]) -> str:
+    """`4 files of other kinds were passed over (.dng .heic .jp2)`; nothing if there are none."""
+    if not others:
+        return ""
+    kinds = sorted({path.suffix.lower() for path in others} - {""})
+    kinds = kinds[:_SHOWN_KINDS] + ["..."] * (len(kinds) > _SHOWN_KINDS)
+    what = "1 file of another kind was" if len(others) == 1 else f"{len(others)} files of other kinds were"
+    return f"{what} passed over" + (f" ({' '.join(map(shown, kinds))})" if kinds else "")
 
 
 def _plain(name: str) -> str:

@@ -49,14 +49,14 @@ def noise(
     from ncodec.noise import parse_noise
 
     parse_noise(spelling)  # a wrong one is the command line's fault, not the first picture's
-    jobs = plan(inputs, output, _KIND)
-    pictures = (job for job in jobs if job.target)  # the others are folders with nothing to read
+    todo = plan(inputs, output, _KIND)
+    pictures = (job for job in todo.jobs if job.target)  # the others are folders with nothing to read
     seeds = {job: seed + k for k, job in enumerate(pictures)}
 
     def work(job: Job, watch: Watch) -> Product:
         return _add_noise(job, spelling, seeds[job])
 
-    run(jobs, work, Manners(force, skips, quiet, as_json))
+    run(todo, work, Manners(force, skips, quiet, as_json))
 
 
 def _add_noise(job: Job, spelling: str, seed: int) -> Product:

@@ -32,10 +32,10 @@ _RULES = f"""## Rules for all commands
   that are there, whatever options made them.
 - Folders are searched with their subfolders; hidden files and links to folders are passed over, and so is what an
   earlier run of the same command made there: a folder below that is the one of `-o`, and files that are other files'
-  outputs. Pictures in them are
-  the files that end in {" ".join(sorted(PICTURES))}; one that is
-  named itself may end in anything. `-o FOLDER` gets the same tree. `train` takes every kind that Pillow reads, and
-  passes over what cannot be read.
+  outputs. Pictures in them are the files that end in
+  {" ".join(sorted(PICTURES))}; one that is
+  named itself may end in anything. Other files there, but for .ncd, are passed over and counted.
+  `-o FOLDER` gets the same tree. `train` takes every kind that Pillow reads, and passes over what cannot be read.
 - Of inputs that would write one file (`a.jpg` and `a.png` both `a.ncd`) none is done.
 - A batch goes on past a bad file and names all bad ones at the end. Its exit status is theirs, or 1 if they differ.
 - Errors are one line on standard error: `ncodec: error: FILE: what`. Bugs show a traceback.
