@@ -27,7 +27,7 @@ _KIND = Kind(reads=NCD, ending=".png")
     help="Without the noise, or with part of it: STRENGTH 0 to 1. A number right after --denoise is the strength.",
 )
 @click.option("--grain", is_flag=True, help="Denoised, with synthetic noise like the input's: not a reconstruction.")
-@click.option("--head", metavar="NAME", help="Another synthesis of the denoised picture.")
+@click.option("--head", metavar="NAME", hidden=True, help="Another synthesis of the denoised picture.")
 @click.option(
     "--no-metadata",
     "metadata",
