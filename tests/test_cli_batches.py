@@ -36,10 +36,24 @@ def test_batch_with_several_kinds_of_failure_ends_with_1(tmp_path: Path) -> None
     assert [line.split(": ")[2] for line in sentences(run)[:2]] == ["a.ncd", "b-base.ncd"]
 
 
-def test_an_input_named_twice_is_done_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["a.ncd", "./a.ncd", "sub/../a.ncd", ".", "sub/a.ncd", "folder/a.ncd"])
+@pytest.mark.parametrize("output", [(), ("-o", "out/")])
+def test_an_input_named_twice_is_done_once(tmp_path: Path, other: str, output: tuple[str, ...]) -> None:
+    """Also by a link to its folder, and a link to itself of the same name."""
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    run = ncodec_run("strip", "a.ncd", "a.ncd", cwd=tmp_path)
-    assert (run.returncode, len(sentences(run))) == (0, 1)
+    (tmp_path / "b.ncd").write_bytes(fake_ncd())
+    (tmp_path / "folder").symlink_to(".")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.ncd").hardlink_to(tmp_path / "a.ncd")
+    run = ncodec_run("strip", "b.ncd", "a.ncd", other, "-q", *output, cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, b"")
+    made = [name for name in names(tmp_path) if name.endswith("-base.ncd") and not name.startswith("sub")]
+    folder = "out/" if output else ""
+    assert set(made) - {"out/sub/a-base.ncd"} == {f"{folder}a-base.ncd", f"{folder}b-base.ncd"}
+
+
+def test_a_missing_input_named_twice_is_missed_once(tmp_path: Path) -> None:
+    fails(ncodec_run("strip", "a.ncd", "./a.ncd", cwd=tmp_path), 1, "a.ncd: there is no such file")
 
 
 def test_of_two_inputs_with_one_output_neither_is_done(tmp_path: Path) -> None:

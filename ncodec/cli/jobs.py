@@ -166,8 +166,12 @@ def _check_suffix(output: str, kind: Kind) -> None:
 
 
 def _checked(jobs: list[Job]) -> list[Job]:
-    """The jobs, each once; those that would replace an input, or write one file, get a problem."""
-    jobs = list(dict.fromkeys(jobs))
+    """The jobs, each once, whatever its files are called; those that would replace an input, or write one file of two
+    inputs, get a problem."""
+    each: dict[object, Job] = {}
+    for job in jobs:
+        each.setdefault((_identity(job.source) or _spot(job.source), os.path.realpath(job.target)), job)
+    jobs = list(each.values())
     sources = {_identity(job.source) for job in jobs} - {None}
     writers: dict[str, list[str]] = {}
     for job in jobs:
