@@ -15,6 +15,7 @@ import pytest
 
 from cli_tools import (
     AS_ROOT,
+    COMMAND,
     ENV,
     TIMEOUT_S,
     fails,
@@ -71,6 +72,22 @@ def test_input_is_never_replaced(tmp_path: Path, alias: str) -> None:
     assert sentences(run)[0].endswith(", which is an input: say another -o")
     kept = set(tmp_path.iterdir()) - {tmp_path / "b-base-base.ncd"}  # of the other input's own job
     assert {path.read_bytes() for path in kept} == {fake_ncd()}
+
+
+def test_input_is_never_replaced_if_it_is_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    with (tmp_path / "a.ncd").open("rb") as file:
+        command = [*COMMAND, "strip", "-", "-o", "a.ncd", "--force"]
+        run = subprocess.run(command, cwd=tmp_path, env=ENV, stdin=file, capture_output=True, check=False)
+    fails(run, 2, "standard input: it would replace a.ncd, which is an input")
+    assert (tmp_path / "a.ncd").read_bytes() == fake_ncd()
+
+
+def test_a_file_of_the_name_of_standard_input_is_another_one(tmp_path: Path) -> None:
+    (tmp_path / "-").write_bytes(b"old")
+    run = ncodec_run("strip", "-", "-o", "./-", "--force", "-q", cwd=tmp_path, stdin=fake_ncd())
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+    assert (tmp_path / "-").read_bytes() == fake_ncd(enhancement=None)
 
 
 @pytest.mark.parametrize(

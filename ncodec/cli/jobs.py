@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -192,8 +194,9 @@ def _safe(job: Job, sources: set[tuple[int, int] | None], writers: list[str]) ->
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What a regular file is, whatever its names; None if there is no such file."""
-    if not is_so(Path.is_file, path):
+    """What a regular file is, whatever its names, `-` for standard input among them; None if it is none."""
+    try:
+        found = os.fstat(sys.stdin.fileno()) if path == STREAM else Path(path).stat()
+    except (OSError, ValueError, AttributeError):  # not there, no name of a file, or closed
         return None
-    found = Path(path).stat()
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
