@@ -15,7 +15,6 @@ import pytest
 
 from cli_tools import (
     AS_ROOT,
-    COMMAND,
     ENV,
     TIMEOUT_S,
     fails,
@@ -24,7 +23,6 @@ from cli_tools import (
     ncodec_run,
     ncodec_start,
     save_scene,
-    sentences,
 )
 from ncodec.cli import files
 from ncodec.cli.exits import OutputError
@@ -53,41 +51,6 @@ def test_existing_output_is_kept_with_force_if_the_work_fails(tmp_path: Path) ->
     (tmp_path / "out.ncd").write_bytes(b"old")
     fails(ncodec_run("strip", "a.ncd", "-o", "out.ncd", "--force", cwd=tmp_path), 4)
     assert (tmp_path / "out.ncd").read_bytes() == b"old"
-
-
-@pytest.mark.parametrize("alias", ["itself", "symbolic link", "hard link", "another input"])
-def test_input_is_never_replaced(tmp_path: Path, alias: str) -> None:
-    for name in ("a.ncd", "b-base.ncd", "b.ncd"):
-        (tmp_path / name).write_bytes(fake_ncd())
-    (tmp_path / "soft.ncd").symlink_to("a.ncd")
-    (tmp_path / "hard.ncd").hardlink_to(tmp_path / "a.ncd")
-    arguments = {
-        "itself": ("a.ncd", "-o", "./a.ncd"),
-        "symbolic link": ("a.ncd", "-o", "soft.ncd"),
-        "hard link": ("a.ncd", "-o", "hard.ncd"),
-        "another input": ("b-base.ncd", "b.ncd"),
-    }[alias]
-    run = ncodec_run("strip", *arguments, "--force", "-q", cwd=tmp_path)
-    assert run.returncode == 2
-    assert sentences(run)[0].endswith(", which is an input: say another -o")
-    kept = set(tmp_path.iterdir()) - {tmp_path / "b-base-base.ncd"}  # of the other input's own job
-    assert {path.read_bytes() for path in kept} == {fake_ncd()}
-
-
-def test_input_is_never_replaced_if_it_is_standard_input(tmp_path: Path) -> None:
-    (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    with (tmp_path / "a.ncd").open("rb") as file:
-        command = [*COMMAND, "strip", "-", "-o", "a.ncd", "--force"]
-        run = subprocess.run(command, cwd=tmp_path, env=ENV, stdin=file, capture_output=True, check=False)
-    fails(run, 2, "standard input: it would replace a.ncd, which is an input")
-    assert (tmp_path / "a.ncd").read_bytes() == fake_ncd()
-
-
-def test_a_file_of_the_name_of_standard_input_is_another_one(tmp_path: Path) -> None:
-    (tmp_path / "-").write_bytes(b"old")
-    run = ncodec_run("strip", "-", "-o", "./-", "--force", "-q", cwd=tmp_path, stdin=fake_ncd())
-    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
-    assert (tmp_path / "-").read_bytes() == fake_ncd(enhancement=None)
 
 
 @pytest.mark.parametrize(
