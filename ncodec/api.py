@@ -67,7 +67,8 @@ def decode(
 
     Args:
         data: the file.
-        denoise: False or 0 for the picture as it was, True or 1 for the denoised one, or a strength between.
+        denoise: False or 0 for the plain picture, which has as much of the noise as `noise_quality` paid for when it
+            was encoded; True or 1 for the denoised one; or a strength between.
         grain: the denoised picture with synthetic noise of the stored parameters instead.
         models: weights files of your own, beside the released ones.
         device: "auto", "cpu", "cuda" or "cuda:n".

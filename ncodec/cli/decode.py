@@ -54,7 +54,9 @@ def decode(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Decode .ncd files to PNG pictures: as they were, or with --denoise without their noise.
+    """Decode .ncd files to PNG pictures: plain, or with --denoise without their noise.
+
+    A plain picture has as much of its noise as encode's --noise-quality paid for, which may be next to none.
 
     FILES are files, folders (all .ncd files in them), or - for standard input, whose picture goes to standard output.
     """
