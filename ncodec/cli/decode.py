@@ -34,7 +34,7 @@ _KIND = Kind(reads=NCD, ending=".png")
     flag_value=False,
     default=True,
     type=bool,
-    help="Leave out the colour profile and EXIF, also where they are damaged.",
+    help="Leave out the colour profile and EXIF, also where they are damaged. Pixels are turned as EXIF says.",
 )
 @click.option("--model", "extra", multiple=True, metavar="PATH", help="Weights file of your own; may be repeated.")
 @options.compute
@@ -79,6 +79,7 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata
     from ncodec.container import Tag, parse
     from ncodec.info import describe
     from ncodec.picture import save_png
+    from ncodec.upright import upright
 
     data = read(job.source)
     box = parse(data)
@@ -89,6 +90,8 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata
         models.by_id(box.header.model)  # now, so that its loading does not count
     begin = time.perf_counter()
     picture = codec.decode(box, models, strength, grain, metadata)
+    if not metadata:
+        picture = upright(picture, codec.readable_exif(box))
     time_s = time.perf_counter() - begin
     record = {
         "width": picture.width,
