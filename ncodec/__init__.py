@@ -1,7 +1,7 @@
 """ncodec: an image codec for pictures that carry noise.
 
 >>> data = ncodec.encode(picture, quality=3)         # numpy array or Pillow image -> bytes of an .ncd file
->>> noisy = ncodec.decode(data)                      # the picture as it was
+>>> plain = ncodec.decode(data)                      # the picture with as much of its noise as was paid for
 >>> clean = ncodec.decode(data, denoise=True)        # the picture without its noise
 """
 

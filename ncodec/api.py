@@ -15,6 +15,7 @@ from ncodec.device import choose_device, transform_dtype
 from ncodec.effort import EFFORTS
 from ncodec.errors import RequestError
 from ncodec.picture import Picture, from_any, to_array, to_image
+from ncodec.upright import upright
 from ncodec.weights import Models
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def decode(
 
     Args:
         data: the file.
-        denoise: False or 0 for the picture as it was, True or 1 for the denoised one, or a strength between.
+        denoise: False or 0 for the plain picture, which has as much of the noise as `noise_quality` paid for when it
+            was encoded; True or 1 for the denoised one; or a strength between.
         grain: the denoised picture with synthetic noise of the stored parameters instead.
         models: weights files of your own, beside the released ones.
         device: "auto", "cpu", "cuda" or "cuda:n".
@@ -92,9 +94,10 @@ def decode_image(
 ) -> Image.Image:
     """As `decode`, to a Pillow image that carries the ICC profile and EXIF in its `info`, unless `metadata` is False.
 
-    Without them, damage in them does not stop a decode.
+    Without them, damage in them does not stop a decode, and the image is turned as the EXIF says.
     """
-    return to_image(_decode(data, denoise, grain, metadata, models, device))
+    picture = _decode(data, denoise, grain, metadata, models, device)
+    return to_image(picture if metadata else upright(picture, codec.readable_exif(parse(bytes(data)))))
 
 
 def _decode(

@@ -99,6 +99,14 @@ def decode(box: Container, models: Models, strength: float, grain: bool = False,
     return Picture(pixels, alpha, icc, exif)
 
 
+def readable_exif(box: Container) -> bytes | None:
+    """The EXIF of a file, or None if there is none or it is damaged."""
+    try:
+        return _metadata(box, Tag.EXIF)
+    except FormatError:
+        return None
+
+
 def _synthesise(model: Model, y_hat: torch.Tensor, quality: int, shape: tuple[int, ...]) -> np.ndarray:
     """Latents -> denoised picture uint8 [H, W, C]."""
     height, width, channels = shape

@@ -21,6 +21,17 @@ def exif_of(image: Image.Image) -> bytes | None:
     return image.info.get("exif") or _text_exif(image.info.get("Raw profile type exif"))
 
 
+def orientation(exif: bytes) -> int:
+    """How the pixels are to be turned: 1 (not at all) ... 8, as EXIF counts; 1 where that cannot be read."""
+    read = Image.Exif()
+    try:
+        read.load(exif)
+        turn = read.get(ExifTags.Base.Orientation)
+    except Exception:  # of damaged EXIF Pillow raises nearly everything
+        return 1
+    return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+
+
 def _text_exif(text: str | None) -> bytes | None:
     """EXIF as ImageMagick wrote it into PNG files before they had a chunk for it: two lines, then digits."""
     try:

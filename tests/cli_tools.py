@@ -30,15 +30,17 @@ def ncodec_run(*args: object, cwd: Path, stdin: bytes = b"", **options) -> subpr
     return subprocess.run(command, cwd=cwd, input=stdin, timeout=TIMEOUT_S, check=False, **options)
 
 
-def ncodec_start(*args: object, cwd: Path, **options) -> subprocess.Popen[bytes]:
+def ncodec_start(*args: object, cwd: Path, module: str = "ncodec", **options) -> subprocess.Popen[bytes]:
     """One real process that goes on; signals end it even where the tests themselves ignore them (nohup, &)."""
-
-    def listen() -> None:
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *map(str, args)], cwd=cwd, env=ENV, preexec_fn=listen, **options)
+    command = [sys.executable, "-m", module, *map(str, args)]
+    return subprocess.Popen(command, cwd=cwd, env=ENV, preexec_fn=listen, **options)
+
+
+def listen() -> None:
+    """Before a process begins: signals end it."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def sentences(run: subprocess.CompletedProcess[bytes]) -> list[str]:

@@ -47,6 +47,20 @@ def tiny() -> Model:
     return model_from_tensors(b"tinytiny", "tiny", metadata, tensors, torch.device("cpu"), torch.float32)
 
 
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of the user's own: another small random network."""
+    from ncodec.train.export import write_release
+    from ncodec.train.network import trainable_network
+
+    torch.manual_seed(2)
+    network = trainable_network(TINY).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return write_release(network, "tiny", [scene(64, 64)], tmp_path_factory.mktemp("weights"), {})
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to train on."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_tools import fake_ncd, names, ncodec_run, save_scene, sentences
+from cli_tools import fails, fake_ncd, names, ncodec_run, save_scene, sentences
 from ncodec.cli.main import main
 
 LONG = "y" * 300
@@ -34,12 +34,6 @@ def test_batch_with_several_kinds_of_failure_ends_with_1(tmp_path: Path) -> None
     run = ncodec_run("strip", "a.ncd", "b.ncd", cwd=tmp_path)  # status 4, and 2
     assert run.returncode == 1
     assert [line.split(": ")[2] for line in sentences(run)[:2]] == ["a.ncd", "b-base.ncd"]
-
-
-def test_an_input_named_twice_is_done_once(tmp_path: Path) -> None:
-    (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    run = ncodec_run("strip", "a.ncd", "a.ncd", cwd=tmp_path)
-    assert (run.returncode, len(sentences(run))) == (0, 1)
 
 
 def test_of_two_inputs_with_one_output_neither_is_done(tmp_path: Path) -> None:
@@ -114,15 +108,6 @@ def test_an_output_name_that_is_too_long_does_not_stop_the_others(tmp_path: Path
     assert (tmp_path / "a-base.ncd").exists()
 
 
-def test_links_to_folders_are_passed_over(tmp_path: Path) -> None:
-    for name in ("f/a.ncd", "elsewhere/b.ncd"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_bytes(fake_ncd())
-    (tmp_path / "f" / "link").symlink_to("../elsewhere")
-    assert ncodec_run("strip", "f", cwd=tmp_path).returncode == 0
-    assert names(tmp_path) == ["elsewhere/b.ncd", "f/a-base.ncd", "f/a.ncd"]
-
-
 def test_seeds_count_pictures_and_not_empty_folders(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     save_scene(tmp_path / "a.png")
@@ -131,14 +116,37 @@ def test_seeds_count_pictures_and_not_empty_folders(tmp_path: Path) -> None:
     assert json.loads(run.stdout)["seed"] == 0
 
 
-def test_a_folder_that_was_done_in_place_is_done_again_as_far_as_it_is_new(tmp_path: Path) -> None:
+def test_outputs_that_exist_are_passed_over(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.ncd").write_bytes(fake_ncd())
+    (tmp_path / "a-base.ncd").write_bytes(b"there")
+    (tmp_path / "c-base.ncd").symlink_to(".nowhere")
+    run = ncodec_run("strip", ".", "--skip-existing", cwd=tmp_path)
+    assert run.returncode == 0
+    assert [line.partition(":")[0] for line in sentences(run)[:-1]] == ["b-base.ncd", "c-base.ncd"]
+    assert sentences(run)[-1] == "ncodec: 1 of 3 files passed over: their outputs exist already"
+    assert (tmp_path / "a-base.ncd").read_bytes() == b"there"
+    assert (tmp_path / ".nowhere").exists()
+    run = ncodec_run("strip", ".", "--skip-existing", "--json", cwd=tmp_path)
+    assert (run.returncode, run.stdout, len(sentences(run))) == (0, b"", 1)
+    run = ncodec_run("strip", ".", "--skip-existing", "-q", cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_what_is_wrong_with_an_input_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a-base.ncd").write_bytes(b"there")
+    fails(ncodec_run("strip", "a.ncd", "--skip-existing", cwd=tmp_path), 1, "a.ncd: there is no such file")
     (tmp_path / "a.ncd").write_bytes(fake_ncd())
-    assert ncodec_run("strip", ".", "-o", "out", cwd=tmp_path).returncode == 0
-    (tmp_path / "b.ncd").write_bytes(fake_ncd())
-    run = ncodec_run("strip", ".", "-o", "out", "-q", cwd=tmp_path)
-    assert run.returncode == 2
-    assert sentences(run) == [
-        "ncodec: error: a.ncd: it would replace out/a-base.ncd, which is an input: say another -o",
-        "ncodec: error: 1 of 3 files failed",
-    ]
-    assert (tmp_path / "out" / "b-base.ncd").exists()
+    fails(ncodec_run("strip", "a.ncd", "-o", "a.ncd", "--skip-existing", cwd=tmp_path), 2, "which is an input")
+    run = ncodec_run("strip", "a.ncd", "-o", "-", "--skip-existing", cwd=tmp_path)
+    assert run.stdout == fake_ncd(enhancement=None)
+
+
+def test_a_batch_that_goes_on_draws_the_same_noise(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_scene(tmp_path / f"{name}.png")
+    assert ncodec_run("noise", ".", "-o", "whole", cwd=tmp_path).returncode == 0
+    assert ncodec_run("noise", "a.png", "-o", "parts/", cwd=tmp_path).returncode == 0
+    assert ncodec_run("noise", "a.png", "b.png", "-o", "parts", "--skip-existing", cwd=tmp_path).returncode == 0
+    for name in ("a-noisy.png", "b-noisy.png"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

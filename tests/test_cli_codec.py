@@ -15,27 +15,11 @@ from PIL import Image
 
 import ncodec
 from cli_tools import fake_ncd, names, ncodec_run, save_scene
-from conftest import TINY
 from ncodec.cli.main import main
 from ncodec.cli.reference import reference
 from ncodec.container import Container, Section, Tag, dump, parse
 
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file of the user's own."""
-    from ncodec.train.export import write_release
-    from ncodec.train.network import trainable_network
-    from pictures import scene
-
-    torch.manual_seed(2)
-    network = trainable_network(TINY).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
-    return write_release(network, "tiny", [scene(64, 64)], tmp_path_factory.mktemp("weights"), {})
 
 
 @pytest.fixture
@@ -174,16 +158,6 @@ def test_damaged_enhancement_layer_stops_only_plain_decodes(encoded: Path, weigh
     assert "in.ncd: the enhancement section is damaged" in capfd.readouterr().err
     assert main(["decode", "in.ncd", "-o", "clean.png", "--model", str(weights), "--denoise"]) == 0
     assert not Path("plain.png").exists()
-
-
-def test_damaged_exif_stops_only_who_wants_it(encoded: Path, weights: Path, capfd: Output) -> None:
-    box = parse(encoded.read_bytes())
-    encoded.write_bytes(dump(replace(box, sections=(*box.sections, Section(Tag.EXIF, b"damaged", 0)))))
-    decode = ["decode", "in.ncd", "-o", "out.png", "--model", str(weights)]
-    assert main(decode) == 4
-    assert "--no-metadata decodes the picture" in capfd.readouterr().err
-    assert main([*decode, "--no-metadata"]) == 0
-    assert np.array_equal(pixels("out.png"), ncodec.decode(encoded.read_bytes(), models=(weights,)))
 
 
 def test_drift_has_its_own_status(encoded: Path, weights: Path, capfd: Output) -> None:

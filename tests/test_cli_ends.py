@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,13 +14,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli_tools import ENV, TIMEOUT_S, fails, fake_ncd, names, ncodec_run, ncodec_start, save_scene
+from cli_tools import COMMAND, ENV, TIMEOUT_S, fails, fake_ncd, listen, names, ncodec_run, ncodec_start, save_scene
 from ncodec.cli.exits import failure
 from ncodec.cli.main import main
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_interrupted_batch_leaves_whole_files_only(tmp_path: Path, number: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_batch_leaves_whole_files_only(tmp_path: Path, number: signal.Signals) -> None:
     save_scene(tmp_path / "in" / "000.png", 64, 64)
     for k in range(1, 300):
         (tmp_path / "in" / f"{k:03}.png").hardlink_to(tmp_path / "in" / "000.png")
@@ -29,7 +30,7 @@ def test_interrupted_batch_leaves_whole_files_only(tmp_path: Path, number: signa
         time.sleep(0.005)
     process.send_signal(number)
     _, err = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == status
+    assert process.returncode == -number
     assert b"Traceback" not in err
     left = names(tmp_path / "out")
     assert 4 <= len(left) < 300
@@ -52,6 +53,30 @@ def test_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch: py
     assert main(["strip", str(tmp_path / "a.ncd"), *["--force"] * force]) == 130
     assert names(tmp_path) == ["a-base.ncd", "a.ncd"] if force else ["a.ncd"]
     assert not force or (tmp_path / "a-base.ncd").read_bytes() == b"old"
+
+
+def test_ctrl_c_ends_a_loop_of_the_shell(tmp_path: Path) -> None:
+    """A shell goes on after a command that ended by itself, whatever its status."""
+    os.mkfifo(tmp_path / "a.ncd")
+    command = shlex.join([*COMMAND, "info", "a.ncd"])
+    loop = f"for k in 1; do {command}; done; echo went on"
+    shell = subprocess.Popen(
+        ["bash", "-c", loop], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE, start_new_session=True, preexec_fn=listen
+    )
+    with (tmp_path / "a.ncd").open("wb"):  # waits until it is read
+        os.killpg(shell.pid, signal.SIGINT)
+        out, _ = shell.communicate(timeout=TIMEOUT_S)
+    assert (shell.returncode, out) == (-signal.SIGINT, b"")
+
+
+def test_what_was_said_before_a_signal_comes_through(tmp_path: Path) -> None:
+    (tmp_path / "a.ncd").write_bytes(fake_ncd())
+    os.mkfifo(tmp_path / "b.ncd")
+    process = ncodec_start("info", "a.ncd", "b.ncd", cwd=tmp_path)
+    with (tmp_path / "b.ncd").open("wb"):
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out[:6], err) == (-signal.SIGTERM, b"a.ncd\n", b"")
 
 
 def test_nohup_is_respected(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_no_command_shows_the_help(tmp_path: Path) -> None:
         ("strip a.ncd b.ncd -o new.jpg", "new.jpg is a file"),
         ("decode a.ncd b.ncd -o new.ncd", "new.ncd is a file"),
         ("strip empty", "empty"),
+        ("strip a.ncd --force --skip-existing", "--skip-existing contradict"),
     ],
 )
 def test_usage_error_is_one_sentence(

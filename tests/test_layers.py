@@ -11,7 +11,7 @@ LEVEL = {
     "errors": 0, "compat": 0, "effort": 0,
     "claim": 1, "container": 1, "entropy": 1, "exif": 1, "streams": 1, "device": 1,
     "picture": 2, "noise": 2, "enhancement": 2,
-    "nets": 3, "alpha": 3, "residual": 3,
+    "nets": 3, "alpha": 3, "residual": 3, "upright": 3,
     "weights": 4, "base": 4, "descent": 4, "target": 4,
     "refine": 5,
     "codec": 6, "info": 6, "api": 7, "cli": 8,

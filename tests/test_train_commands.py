@@ -148,14 +148,17 @@ def test_a_model_for_ones_own_pictures(pictures: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_a_signal_ends_says_so(number: signal.Signals, pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["ncodec train", "ncodec.train"])
+def test_a_run_that_a_signal_ends_says_so(command: str, number: signal.Signals, pictures: Path, tmp_path: Path) -> None:
+    module, *name = command.split()
     words = ("--data", pictures, "--out", tmp_path / "run", "--recipe", recipe_file(tmp_path), "--seconds", 100)
-    with ncodec_start("train", *words, "--device", "cpu", "--threads", "1", cwd=tmp_path) as process:
+    words = (*name, *words, "--device", "cpu", "--threads", "1")
+    with ncodec_start(*words, cwd=tmp_path, module=module) as process:
         assert process.stderr is not None
         assert any(b"  loss " in said for said in process.stderr)
         process.send_signal(number)
         assert b"stopped: " in process.stderr.read()
-    assert process.returncode == 128 + number
+    assert process.returncode == -number
     assert not list((tmp_path / "run").glob("run-*.safetensors"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ncodec.cli.jobs import PICTURES
+from ncodec.cli.inputs import PICTURES
 from ncodec.errors import ImageError
 from ncodec.noise import Noise, add_noise
 from ncodec.picture import load

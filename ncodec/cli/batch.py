@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ncodec.cli.exits import DISK_OR_BUG, BatchError, Failure, Watch, failure
 from ncodec.cli.files import STDOUT, STREAM, check_source, check_target, closed, write
-from ncodec.cli.jobs import Job
+from ncodec.cli.inputs import is_so
+from ncodec.cli.jobs import Job, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Manners:
 
     Attributes:
         force: replace outputs that are there.
+        skips: pass over files whose outputs are there.
         quiet: no summaries.
         as_json: summaries are JSON objects on standard output.
         talks: what it says is its product, on standard output (`info`).
@@ -29,6 +32,7 @@ class Manners:
     """
 
     force: bool = False
+    skips: bool = False
     quiet: bool = False
     as_json: bool = False
     talks: bool = False
@@ -56,21 +60,32 @@ Work = Callable[[Job, Watch], Product]
 """Does one job; it may say to the watch how much of it is done."""
 
 
-def run(jobs: list[Job], work: Work, manners: Manners) -> None:
+def run(plan: Plan, work: Work, manners: Manners) -> None:
     """Do all jobs, write their products, say their summaries; then the sentences of those that failed.
 
     Raises:
         BatchError: at least one did. Its status is theirs if they share one.
-        click.UsageError: JSON and the product would share standard output.
+        click.UsageError: JSON and the product would share standard output, or options contradict each other.
     """
+    if manners.force and manners.skips:
+        raise click.UsageError("--force and --skip-existing contradict each other")
+    jobs = plan.jobs
     if manners.as_json and any(job.target == STREAM for job in jobs):
         raise click.UsageError("--json needs standard output, which carries the product: say -o FILE")
+    if plan.note and not manners.quiet:
+        _tell(f"ncodec: {plan.note}")
     failures: list[Failure] = []
+    skipped = 0
     try:
         with _watch(jobs, manners) as watch:
             for job in jobs:
-                failures += _attempt(job, work, manners, watch)
+                if manners.skips and _is_there(job):
+                    skipped += 1
+                else:
+                    failures += _attempt(job, work, manners, watch)
                 watch.tick(job.name)
+        if skipped and not manners.quiet:
+            _tell(f"ncodec: {skipped} of {len(jobs)} files passed over: their outputs exist already")
     finally:  # also when it is interrupted, or ends with a bug
         for failed in failures:
             complain(failed.sentence)
@@ -84,6 +99,12 @@ def run(jobs: list[Job], work: Work, manners: Manners) -> None:
 def complain(sentence: str) -> None:
     """An error, on stderr."""
     _tell(f"ncodec: error: {sentence}")
+
+
+def _is_there(job: Job) -> bool:
+    """Whether a job's output is; not if there is something to say of its input."""
+    is_wrong = job.problem is not None or not (job.source == STREAM or is_so(Path.exists, job.source))
+    return not is_wrong and job.target != STREAM and is_so(Path.is_file, job.target)
 
 
 def _attempt(job: Job, work: Work, manners: Manners, watch: Watch) -> list[Failure]:

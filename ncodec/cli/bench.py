@@ -16,7 +16,7 @@ from ncodec.cli import options
 from ncodec.cli.batch import complain
 from ncodec.cli.compute import SPIN_COUNT
 from ncodec.cli.exits import DISK_OR_BUG, BatchError, Watch, failure, shown
-from ncodec.cli.jobs import PICTURES, files_in
+from ncodec.cli.inputs import PICTURES, files_in
 from ncodec.container import QUALITIES
 from ncodec.errors import RequestError
 

@@ -10,7 +10,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
 from ncodec.cli.exits import Watch
-from ncodec.cli.jobs import NCD, Job, Kind, plan
+from ncodec.cli.inputs import NCD
+from ncodec.cli.jobs import Job, Kind, plan
 from ncodec.errors import ModelError
 
 _KIND = Kind(reads=NCD, ending=".png")
@@ -26,14 +27,14 @@ _KIND = Kind(reads=NCD, ending=".png")
     help="Without the noise, or with part of it: STRENGTH 0 to 1. A number right after --denoise is the strength.",
 )
 @click.option("--grain", is_flag=True, help="Denoised, with synthetic noise like the input's: not a reconstruction.")
-@click.option("--head", metavar="NAME", help="Another synthesis of the denoised picture.")
+@click.option("--head", metavar="NAME", hidden=True, help="Another synthesis of the denoised picture.")
 @click.option(
     "--no-metadata",
     "metadata",
     flag_value=False,
     default=True,
     type=bool,
-    help="Leave out the colour profile and EXIF, also where they are damaged.",
+    help="Leave out the colour profile and EXIF, also where they are damaged. Pixels are turned as EXIF says.",
 )
 @click.option("--model", "extra", multiple=True, metavar="PATH", help="Weights file of your own; may be repeated.")
 @options.compute
@@ -49,10 +50,13 @@ def decode(
     device: str,
     threads: int | None,
     force: bool,
+    skips: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Decode .ncd files to PNG pictures: as they were, or with --denoise without their noise.
+    """Decode .ncd files to PNG pictures: plain, or with --denoise without their noise.
+
+    A plain picture has as much of its noise as encode's --noise-quality paid for, which may be next to none.
 
     FILES are files, folders (all .ncd files in them), or - for standard input, whose picture goes to standard output.
     """
@@ -66,7 +70,7 @@ def decode(
     def work(job: Job, watch: Watch) -> Product:
         return _decode(job, networks, strength, grain, metadata)
 
-    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json))
+    run(plan(inputs, output, _KIND), work, Manners(force, skips, quiet, as_json))
 
 
 def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata: bool) -> Product:
@@ -75,6 +79,7 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata
     from ncodec.container import Tag, parse
     from ncodec.info import describe
     from ncodec.picture import save_png
+    from ncodec.upright import upright
 
     data = read(job.source)
     box = parse(data)
@@ -85,6 +90,8 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata
         models.by_id(box.header.model)  # now, so that its loading does not count
     begin = time.perf_counter()
     picture = codec.decode(box, models, strength, grain, metadata)
+    if not metadata:
+        picture = upright(picture, codec.readable_exif(box))
     time_s = time.perf_counter() - begin
     record = {
         "width": picture.width,

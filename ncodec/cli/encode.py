@@ -11,7 +11,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.compute import Networks
 from ncodec.cli.exits import Watch
-from ncodec.cli.jobs import PICTURES, Job, Kind, plan
+from ncodec.cli.inputs import PICTURES
+from ncodec.cli.jobs import Job, Kind, plan
 from ncodec.container import QUALITIES
 from ncodec.effort import EFFORTS
 
@@ -43,6 +44,14 @@ _KIND = Kind(reads=PICTURES, ending=".ncd")
     show_default=True,
     help="Search for better latents: smaller files, better pictures, seconds to minutes a megapixel.",
 )
+@click.option(
+    "--no-metadata",
+    "metadata",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="Leave out EXIF (camera, time, place). Pixels are turned as it says; the colour profile stays.",
+)
 @click.option("--model", default="base", show_default=True, metavar="NAME|PATH", help="A release, or a weights file.")
 @options.compute
 @options.manners
@@ -52,10 +61,12 @@ def encode(
     quality: int,
     noise_quality: int | None,
     effort: int,
+    metadata: bool,
     model: str,
     device: str,
     threads: int | None,
     force: bool,
+    skips: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -67,19 +78,22 @@ def encode(
     noise = (quality if noise_quality is None else noise_quality) or None
 
     def work(job: Job, watch: Watch) -> Product:
-        return _encode(job, networks, model, (quality, noise, effort), watch)
+        return _encode(job, networks, model, (quality, noise, effort), metadata, watch)
 
-    run(plan(inputs, output, _KIND), work, Manners(force, quiet, as_json, is_slow=effort > 0))
+    run(plan(inputs, output, _KIND), work, Manners(force, skips, quiet, as_json, is_slow=effort > 0))
 
 
-def _encode(job: Job, networks: Networks, name: str, wanted: Wanted, watch: Watch) -> Product:
+def _encode(job: Job, networks: Networks, name: str, wanted: Wanted, metadata: bool, watch: Watch) -> Product:
     from ncodec.cli import report
     from ncodec.cli.files import read
     from ncodec.container import dump
     from ncodec.info import describe
     from ncodec.picture import load
+    from ncodec.upright import upright
 
     picture = load(read(job.source))
+    if not metadata:
+        picture = upright(picture, picture.exif)
     model = networks.model(name)
     from ncodec import codec  # with torch: after what can fail without
 

@@ -10,7 +10,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
-from ncodec.cli.jobs import NCD, Job, plan_reading
+from ncodec.cli.inputs import NCD
+from ncodec.cli.jobs import Job, plan_reading
 from ncodec.container import parse
 from ncodec.errors import Damaged
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,15 +12,10 @@ import click
 
 from ncodec.cli.exits import shown
 from ncodec.cli.files import STDIN, STREAM, refuse_terminal
+from ncodec.cli.inputs import FILES, PICTURES, Input, Inputs, find, is_so
 from ncodec.errors import RequestError
 
-PICTURES = frozenset(
-    ".png .jpg .jpeg .webp .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
-)
-"""Suffixes of the files that are taken from a folder; a file that is named itself may have any."""
-NCD = frozenset({".ncd"})
-FILES = PICTURES | NCD
-"""Suffixes of what is no name for a new folder; with a slash behind it, it is."""
+_SHOWN_KINDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,20 @@ class Job:
         return STDIN if self.source == STREAM else self.source
 
 
-def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command has to do.
+
+    Attributes:
+        jobs: in order.
+        note: what people should know before.
+    """
+
+    jobs: list[Job]
+    note: str = ""
+
+
+def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> Plan:
     """What a command has to do, in order; what is wrong with one input is the problem of its job.
 
     Args:
@@ -76,41 +84,53 @@ def plan(inputs: tuple[str, ...], output: str | None, kind: Kind) -> list[Job]:
     """
     names = [_plain(name) for name in inputs]
     output = None if output is None else _plain(output)
-    found, bad = _find(names, kind.reads)
-    single = len(names) == 1 and not _is(Path.is_dir, names[0])
+    found = find(names, kind.reads, output)
+    single = len(names) == 1 and not is_so(Path.is_dir, names[0])
     if output == STREAM or (output is None and STREAM in names):
         if not single:
             raise click.UsageError("several files cannot go to one standard output: say -o FOLDER")
         refuse_terminal()
-        return [Job(found[0][0], STREAM)]
-    return bad + _with_targets(found, output, kind, single)
+        return Plan([Job(found.files[0].source, STREAM)])
+    return Plan(_bad(found) + _with_targets(found.files, output, kind, single), _passed_over(found.others))
 
 
-def _with_targets(found: list[tuple[str, Path]], output: str | None, kind: Kind, single: bool) -> list[Job]:
+def _with_targets(files: list[Input], output: str | None, kind: Kind, single: bool) -> list[Job]:
     if single and output is not None and not _is_folder(output):
         _check_suffix(output, kind)
-        jobs = [Job(found[0][0], output)]
+        jobs = [Job(files[0].source, output)]
     else:
-        if output is not None and not _is_folder(output) and (_suffix(output) in FILES or _is(Path.exists, output)):
+        # A name that ends as a file's does is none for a new folder; with a slash behind it, it is.
+        if output is not None and not _is_folder(output) and (_suffix(output) in FILES or is_so(Path.exists, output)):
             why = "is a file's name: several inputs, and those of a folder, need a folder"
             raise click.UsageError(f"{shown(output)} {why}")
-        jobs = [_into(output, source, place, kind) for source, place in found]
+        jobs = _without_products(files, [_into(output, file, kind) for file in files])
     return _checked(jobs)
 
 
-def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> list[Job]:
+def _without_products(files: list[Input], jobs: list[Job]) -> list[Job]:
+    """Without the files in folders that another one's job makes: an earlier run left them there."""
+    made = {_spot(job.target) for job in jobs}
+    return [job for file, job in zip(files, jobs, strict=True) if not (file.is_found and _spot(job.source) in made)]
+
+
+def plan_reading(inputs: tuple[str, ...], reads: frozenset[str]) -> Plan:
     """As `plan`, for a command that writes nothing."""
-    found, bad = _find([_plain(name) for name in inputs], reads)
-    return bad + [Job(source) for source, _ in found]
+    found = find([_plain(name) for name in inputs], reads)
+    return Plan(_bad(found) + [Job(file.source) for file in found.files])
 
 
-def files_in(folder: str, suffixes: frozenset[str]) -> tuple[Path, ...]:
-    """All files of a kind below a folder. Raises RequestError if it holds none, OSError if it cannot be read."""
-    Path(folder).stat()
-    found, bad = _find([folder], suffixes)
-    for job in bad:
-        raise job.problem if isinstance(job.problem, OSError) else RequestError(f"{folder}: {job.problem}")
-    return tuple(Path(source) for source, _ in found)
+def _bad(found: Inputs) -> list[Job]:
+    return [Job(name, problem=problem) for name, problem in found.bad]
+
+
+def _passed_over(others: set[Path]) -> str:
+    """`4 files of other kinds were passed over (.dng .heic .jp2)`; nothing if there are none."""
+    if not others:
+        return ""
+    kinds = sorted({path.suffix.lower() for path in others} - {""})
+    kinds = kinds[:_SHOWN_KINDS] + ["..."] * (len(kinds) > _SHOWN_KINDS)
+    what = "1 file of another kind was" if len(others) == 1 else f"{len(others)} files of other kinds were"
+    return f"{what} passed over" + (f" ({' '.join(map(shown, kinds))})" if kinds else "")
 
 
 def _plain(name: str) -> str:
@@ -120,60 +140,20 @@ def _plain(name: str) -> str:
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or _is(Path.is_dir, output)
+    return output.endswith(("/", os.sep)) or is_so(Path.is_dir, output)
 
 
-def _is(test: Callable[[Path], bool], name: str) -> bool:
-    """What the system lets nobody know is not so; why it does not is told when that file's turn comes."""
-    try:
-        return test(Path(name))
-    except OSError:
-        return False
-
-
-def _find(names: list[str], suffixes: frozenset[str]) -> tuple[list[tuple[str, Path]], list[Job]]:
-    """(source, its place in the output folder) of all inputs; folders are searched, in order of their names.
-
-    Folders that cannot be read, or hold nothing, are jobs with a problem.
-    """
-    if STREAM in names:
-        if len(names) > 1:
-            raise click.UsageError("standard input (-) goes alone, without other files")
-        if sys.stdin is not None and sys.stdin.isatty():
-            raise click.UsageError("standard input is a terminal: name a file, or pipe one in")
-        return [(STREAM, Path("stdin"))], []
-    found: list[tuple[str, Path]] = []
-    bad: list[Job] = []
-    for name in names:
-        if _is(Path.is_dir, name):
-            found += _search(Path(name), suffixes, bad)
-        else:
-            found.append((name, Path(Path(name).name)))
-    return found, bad
-
-
-def _search(folder: Path, suffixes: frozenset[str], bad: list[Job]) -> list[tuple[str, Path]]:
-    def note(err: OSError) -> None:
-        bad.append(Job(err.filename or str(folder), problem=err))
-
-    found: list[tuple[str, Path]] = []
-    known = len(bad)
-    for parent, folders, files in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(parent, name) for name in files if not name.startswith("."))
-        found += [(str(path), path.relative_to(folder)) for path in paths if path.suffix.lower() in suffixes]
-    if not found and len(bad) == known:
-        why = RequestError(f"the folder holds no {' '.join(sorted(suffixes))} file")
-        bad.append(Job(str(folder), problem=why))
-    return sorted(found, key=lambda pair: pair[1].parts)
-
-
-def _into(output: str | None, source: str, place: Path, kind: Kind) -> Job:
+def _into(output: str | None, file: Input, kind: Kind) -> Job:
     """The default name, beside the source or at its place in the output folder."""
-    name = place.stem + kind.ending
+    name = file.place.stem + kind.ending
     if output is None:
-        return Job(source, str(Path(source).with_name(name)))
-    return Job(source, str(Path(output) / place.parent / name), makes_folder=True)
+        return Job(file.source, str(Path(file.source).with_name(name)))
+    return Job(file.source, str(Path(output) / file.place.parent / name), makes_folder=True)
+
+
+def _spot(path: str) -> Path:
+    """Where a file lies, whatever the way to it; a link is not what it points to."""
+    return Path(os.path.realpath(Path(path).parent), Path(path).name)
 
 
 def _suffix(output: str) -> str:
@@ -183,13 +163,17 @@ def _suffix(output: str) -> str:
 def _check_suffix(output: str, kind: Kind) -> None:
     suffix = _suffix(output)
     other = suffix != kind.suffix and (kind.suffix == ".png" or suffix in PICTURES)
-    if suffix and other and (_is(Path.is_file, output) or not _is(Path.exists, output)):
+    if suffix and other and (is_so(Path.is_file, output) or not is_so(Path.exists, output)):
         raise click.UsageError(f"{shown(output)}: only {kind.suffix} files can be written here, not {suffix}")
 
 
 def _checked(jobs: list[Job]) -> list[Job]:
-    """The jobs, each once; those that would replace an input, or write one file, get a problem."""
-    jobs = list(dict.fromkeys(jobs))
+    """The jobs, each once, whatever its files are called; those that would replace an input, or write one file of two
+    inputs, get a problem."""
+    each: dict[object, Job] = {}
+    for job in jobs:
+        each.setdefault((_identity(job.source) or _spot(job.source), os.path.realpath(job.target)), job)
+    jobs = list(each.values())
     sources = {_identity(job.source) for job in jobs} - {None}
     writers: dict[str, list[str]] = {}
     for job in jobs:
@@ -210,8 +194,9 @@ def _safe(job: Job, sources: set[tuple[int, int] | None], writers: list[str]) ->
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What a regular file is, whatever its names; None if there is no such file."""
-    if not _is(Path.is_file, path):
+    """What a regular file is, whatever its names, `-` for standard input among them; None if it is none."""
+    try:
+        found = os.fstat(sys.stdin.fileno()) if path == STREAM else Path(path).stat()
+    except (OSError, ValueError, AttributeError):  # not there, no name of a file, or closed
         return None
-    found = Path(path).stat()
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None

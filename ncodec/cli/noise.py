@@ -11,7 +11,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
-from ncodec.cli.jobs import PICTURES, Job, Kind, plan
+from ncodec.cli.inputs import PICTURES
+from ncodec.cli.jobs import Job, Kind, plan
 
 _KIND = Kind(reads=PICTURES, ending="-noisy.png")
 
@@ -37,6 +38,7 @@ def noise(
     spelling: str,
     seed: int,
     force: bool,
+    skips: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -47,14 +49,14 @@ def noise(
     from ncodec.noise import parse_noise
 
     parse_noise(spelling)  # a wrong one is the command line's fault, not the first picture's
-    jobs = plan(inputs, output, _KIND)
-    pictures = (job for job in jobs if job.target)  # the others are folders with nothing to read
+    todo = plan(inputs, output, _KIND)
+    pictures = (job for job in todo.jobs if job.target)  # the others are folders with nothing to read
     seeds = {job: seed + k for k, job in enumerate(pictures)}
 
     def work(job: Job, watch: Watch) -> Product:
         return _add_noise(job, spelling, seeds[job])
 
-    run(jobs, work, Manners(force, quiet, as_json))
+    run(todo, work, Manners(force, skips, quiet, as_json))
 
 
 def _add_noise(job: Job, spelling: str, seed: int) -> Product:

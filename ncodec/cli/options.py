@@ -32,11 +32,12 @@ def output(what: str) -> Decorator:
 
 
 def manners(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--force, --quiet, --json."""
+    """--force, --skip-existing, --quiet, --json."""
     force = click.option("--force", is_flag=True, help="Replace outputs that exist already.")
+    skips = click.option("--skip-existing", "skips", is_flag=True, help="Pass over files whose outputs exist already.")
     quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
     as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file on standard output.")
-    return force(quiet(as_json(command)))
+    return force(skips(quiet(as_json(command))))
 
 
 def compute(command: Callable[..., Any]) -> Callable[..., Any]:

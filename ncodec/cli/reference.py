@@ -8,7 +8,7 @@ from inspect import cleandoc
 import click
 
 from ncodec.cli.exits import MEANINGS
-from ncodec.cli.jobs import PICTURES
+from ncodec.cli.inputs import PICTURES
 from ncodec.cli.main import cli
 from ncodec.cli.train import training_command
 from ncodec.errors import NcodecError
@@ -28,20 +28,29 @@ _RULES = f"""## Rules for all commands
 - An output file appears whole or not at all, and an existing one is replaced only with `--force`. An input is never
   replaced. The folders of `train` and `bench` are their own: what was trained or measured there is gone on
   with, and never lost.
-- Folders are searched with their subfolders; hidden files and links to folders are passed over. Pictures in them are
-  the files that end in {" ".join(sorted(PICTURES))}; one that is
-  named itself may end in anything. `-o FOLDER` gets the same tree. `train` takes every kind that Pillow reads, and
-  passes over what cannot be read.
+- The same command with `--skip-existing` goes on with a batch that was interrupted. It does not look into the outputs
+  that are there, whatever options made them.
+- Folders are searched with their subfolders; hidden files and links to folders are passed over, and so is what an
+  earlier run of the same command made there: a folder below that is the one of `-o`, and files that are other files'
+  outputs. Pictures in them are the files that end in
+  {" ".join(sorted(PICTURES))}; one that is
+  named itself may end in anything. Other files there, but for .ncd, are passed over and counted.
+  `-o FOLDER` gets the same tree. `train` takes every kind that Pillow reads, and passes over what cannot be read.
 - Of inputs that would write one file (`a.jpg` and `a.png` both `a.ncd`) none is done.
 - A batch goes on past a bad file and names all bad ones at the end. Its exit status is theirs, or 1 if they differ.
 - Errors are one line on standard error: `ncodec: error: FILE: what`. Bugs show a traceback.
 """
 
+_SIGNALS = """
+The last three are what a shell shows: the process clears away what it has begun and is then killed by that signal, so
+that Ctrl-C ends a loop of the shell, too.
+"""
+
 _JSON = """## JSON
 
-One object per file and line. `input` and, if something is written, `output` are file names; `time_s` is the time of
-the work itself in seconds, without loading networks and without reading and writing files and pictures. `info`,
-`encode` and `strip` give:
+One object per file and line, none for files that were passed over. `input` and, if something is written, `output` are
+file names; `time_s` is the time of the work itself in seconds, without loading networks and without reading and writing
+files and pictures. `info`, `encode` and `strip` give:
 
 ```text
 {fields}
@@ -62,7 +71,7 @@ def reference() -> str:
         parts.append(_help(click.Context(shown, info_name=name, parent=context)))
     rows = "\n".join(f"| {status} | {meaning} |" for status, meaning in sorted(exit_statuses().items()))
     parts += [_RULES, _JSON.format(fields=_attributes(FileInfo))]
-    return "\n".join([*parts, f"## Exit statuses\n\n| status | meaning |\n|---|---|\n{rows}\n"])
+    return "\n".join([*parts, f"## Exit statuses\n\n| status | meaning |\n|---|---|\n{rows}\n{_SIGNALS}"])
 
 
 def exit_statuses() -> dict[int, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _IMPORTING = "<frozen importlib._bootstrap>"
@@ -23,6 +25,21 @@ def kill_at_once() -> None:
     """Ctrl-C ends the process without a traceback, until `signals_raise`: there is nothing to clear away yet."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def end_by_signal(status: int) -> None:
+    """End this process by the signal for which `status` stands (128 and its number); return if it stands for none.
+
+    Everything must be cleared away. A shell shows the same status, but it ends its loop only if Ctrl-C has killed the
+    command, not if the command has ended with 130. Windows knows nothing of this: there it returns.
+    """
+    if status <= 128 or os.name != "posix":
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # closed, or nobody left to tell
+            stream.flush()
+    signal.signal(status - 128, signal.SIG_DFL)
+    os.kill(os.getpid(), status - 128)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from ncodec.cli import options
 from ncodec.cli.batch import Manners, Product, run
 from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
-from ncodec.cli.jobs import NCD, Job, Kind, plan
+from ncodec.cli.inputs import NCD
+from ncodec.cli.jobs import Job, Kind, plan
 from ncodec.container import Tag, dump, parse
 from ncodec.errors import Damaged
 
@@ -24,13 +25,13 @@ _USED = frozenset(tag.name.lower() for tag in Tag)
 @options.inputs("FILES...")
 @options.output("File or folder to write, - for standard output.  [default: NAME-base.ncd beside the inputs]")
 @options.manners
-def strip(inputs: tuple[str, ...], output: str | None, force: bool, quiet: bool, as_json: bool) -> None:
+def strip(inputs: tuple[str, ...], output: str | None, force: bool, skips: bool, quiet: bool, as_json: bool) -> None:
     """Cut the noise (the enhancement layer) out of .ncd files, without decoding them.
 
     What is left decodes with --denoise or --grain, to the same picture as before. FILES are files, folders (all .ncd
     files in them), or - for standard input.
     """
-    run(plan(inputs, output, _KIND), _strip, Manners(force, quiet, as_json))
+    run(plan(inputs, output, _KIND), _strip, Manners(force, skips, quiet, as_json))
 
 
 def _strip(job: Job, watch: Watch) -> Product:

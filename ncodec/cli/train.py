@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from ncodec.cli.exits import DISK_OR_BUG
+
 
 @click.command(
     add_help_option=False,
@@ -15,7 +17,10 @@ import click
 @click.pass_context
 def train(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Train a model on a folder of pictures."""
-    training_command().main(list(arguments), prog_name=ctx.info_name, standalone_mode=False, parent=ctx.parent)
+    try:
+        training_command().main(list(arguments), prog_name=ctx.info_name, standalone_mode=False, parent=ctx.parent)
+    except SystemExit as err:  # it has said why
+        ctx.exit(err.code if isinstance(err.code, int) else DISK_OR_BUG)
 
 
 def training_command() -> click.Command:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import torch
 
+from ncodec.cli.signals import end_by_signal
 from ncodec.errors import RequestError
 from ncodec.train.budget import Budget
 from ncodec.train.checkpoint import find_start, load_start
@@ -126,4 +127,9 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            end_by_signal(ended.code)
+        raise
