@@ -36,7 +36,7 @@ def test_every_sample_is_clipped_on_its_own(pictures: Path, tmp_path: Path) -> N
 def test_a_sample_without_a_finite_gradient_is_left_out(pictures: Path, tmp_path: Path) -> None:
     trainer = trainer_of(tiny_recipe(), pictures, tmp_path)
     good, bad = parts_of(2)
-    bad.noisy[0, 0, 0, 0] = float("nan")
+    bad.clean[0, 0, 0, 0] = float("nan")
     gradients = Gradients(tiny_recipe(), trainer.network, trainer.network, FLOAT)
     total = [torch.zeros_like(parameter) for parameter in gradients.parameters]
     assert gradients.add([bad], total).skipped == 1

@@ -70,6 +70,5 @@ def trainer_of(recipe: Recipe, pictures: Path, cache: Path) -> Trainer:
 def parts_of(count: int, size: int = 1) -> list[Part]:
     random = torch.Generator().manual_seed(3)
     clean = torch.rand(count * size, 3, 64, 64, generator=random).contiguous(memory_format=torch.channels_last)
-    pieces = zip(clean.split(size), torch.zeros(count * size).split(size), strict=True)
     choices = torch.randint(QUALITIES, (count, size), generator=random)
-    return [Part(c, c, sigma, choices[seed], seed, 1 / count) for seed, (c, sigma) in enumerate(pieces)]
+    return [Part(pictures, choices[seed], seed, 1 / count) for seed, pictures in enumerate(clean.split(size))]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, _foreach_add_, _foreach_norm, nn  # pyright: ignore[reportPrivateImportUsage]
 
+from ncodec.train.noise import noisy_and_sigma
 from ncodec.train.recipe import Recipe
 from ncodec.train.tasks.registry import TASKS
 from ncodec.train.tasks.task import Batch, Forward
@@ -18,14 +19,12 @@ class Part:
     """The samples whose gradient is clipped together, as in `Batch`.
 
     Attributes:
-        clean, noisy, sigma, choice: as in `Batch`.
-        seed: of what networks draw for them.
+        clean, choice: as in `Batch`.
+        seed: of their noise, and of what networks draw for them.
         share: theirs in the mean over the batch.
     """
 
     clean: Tensor
-    noisy: Tensor
-    sigma: Tensor
     choice: Tensor
     seed: int
     share: float
@@ -67,8 +66,10 @@ class Gradients:
         return Outcome(torch.cat(samples, 1), skipped)
 
     def _loss(self, part: Part) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(part.seed)
-        batch = Batch(part.clean, part.noisy, part.sigma, part.choice, self.dtype)
+        random = torch.Generator(part.clean.device).manual_seed(part.seed)
+        noisy, sigma = noisy_and_sigma(part.clean, self.recipe.noise, random)
+        torch.manual_seed(part.seed + 1)  # with the same seed networks would draw the noise's numbers again
+        batch = Batch(part.clean, noisy, sigma, part.choice, self.dtype)
         return self.task.loss(self.recipe.architecture, self.forward, batch)
 
 

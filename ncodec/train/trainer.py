@@ -18,7 +18,6 @@ from ncodec.train.checkpoint import Progress, Start
 from ncodec.train.data import Pack
 from ncodec.train.gradients import Gradients, Outcome, Part
 from ncodec.train.grow import grown_state
-from ncodec.train.noise import noisy_and_sigma
 from ncodec.train.optimisers import Optimisers, rate_factor
 from ncodec.train.patches import PatchSource
 from ncodec.train.recipe import Recipe
@@ -78,12 +77,10 @@ class Trainer:
         Returns:
             float32 [n, batch]: what the task's summary wants to know of every sample.
         """
-        recipe = self.recipe
-        self.optimisers.set_rates(rate_factor(self.progress.step, share, recipe.optimiser))
+        self.optimisers.set_rates(rate_factor(self.progress.step, share, self.recipe.optimiser))
         clean = self.source.batch()
-        noisy, sigma = noisy_and_sigma(clean, recipe.noise, self.noise)
         with _threads(self.threads):
-            samples = self._descent((clean, noisy, sigma))
+            samples = self._descent(clean)
         self.optimisers.step()
         self.network.zero_grad(set_to_none=True)
         self.progress.count(pixels=clean.shape[0] * clean.shape[2] * clean.shape[3])
@@ -91,14 +88,13 @@ class Trainer:
             self._average()
         return samples
 
-    def _descent(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Give the parameters the gradient of a batch, clean, noisy and sigma; returns the samples for the summary."""
+    def _descent(self, batch: Tensor) -> Tensor:
+        """Give the parameters the gradient of a batch of clean pictures; returns the samples for the summary."""
         size = self.recipe.optimiser.clip_batch
-        choices = self.task.choices(len(batch[0]), self.noise)
-        clean, noisy, sigma, choice = (tensor.split(size) for tensor in (*batch, choices))
+        clean, choice = (tensor.split(size) for tensor in (batch, self.task.choices(len(batch), self.noise)))
         seeds = torch.randint(2**62, (len(clean),), device=self.device, generator=self.noise).tolist()
-        shares = [len(pictures) / len(batch[0]) for pictures in clean]
-        parts = list(map(Part, clean, noisy, sigma, choice, seeds, shares))
+        shares = [len(pictures) / len(batch) for pictures in clean]
+        parts = list(map(Part, clean, choice, seeds, shares))
         total = [torch.zeros_like(parameter) for parameter in self.gradients.parameters]
         outcomes = self._shared_out(parts, total)
         for parameter, gradient in zip(self.gradients.parameters, total, strict=True):

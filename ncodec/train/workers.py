@@ -22,7 +22,7 @@ from ncodec.train.tasks.registry import TASKS
 
 Layout = tuple[torch.Size, tuple[int, ...]]
 """Shape and strides of a parameter, the same in all processes."""
-Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, float]
+Packed = tuple[np.ndarray, np.ndarray, int, float]
 """A `Part` on its way: uint8 would not do for the clean pictures, some of which are reduced ones."""
 
 
@@ -133,15 +133,11 @@ def _watched() -> Iterator[None]:
 
 
 def _packed(part: Part) -> Packed:
-    pictures = (part.clean.permute(0, 2, 3, 1).numpy(), part.noisy.permute(0, 2, 3, 1).numpy())
-    return (*pictures, part.sigma.numpy(), part.choice.numpy(), part.seed, part.share)
+    return part.clean.permute(0, 2, 3, 1).numpy(), part.choice.numpy(), part.seed, part.share
 
 
-def _unpacked(
-    clean: np.ndarray, noisy: np.ndarray, sigma: np.ndarray, choice: np.ndarray, seed: int, share: float
-) -> Part:
-    clean_picture, noisy_picture = (torch.from_numpy(picture).permute(0, 3, 1, 2) for picture in (clean, noisy))
-    return Part(clean_picture, noisy_picture, torch.from_numpy(sigma), torch.from_numpy(choice), seed, share)
+def _unpacked(clean: np.ndarray, choice: np.ndarray, seed: int, share: float) -> Part:
+    return Part(torch.from_numpy(clean).permute(0, 3, 1, 2), torch.from_numpy(choice), seed, share)
 
 
 def _shared(parameters: Sequence[Tensor]) -> Tensor:

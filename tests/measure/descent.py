@@ -7,17 +7,17 @@ RUN is a folder of a training run, its log.jsonl in it. Rows: `run`, what it was
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from measure.results import RESULTS, Row, circumstances, write
+from ncodec.train.plot import read_log
 
 
-def rows_of(name: str, log: Path) -> list[Row]:
+def rows_of(name: str, run: Path) -> list[Row]:
     """Of one run."""
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = read_log(run)
     start = next(line for line in lines if line["event"] == "start")
     recipe = start["recipe"]
     about = {"kind": "run", "run": name, "steps": start["budget"]["steps"], "data": recipe["data"],
@@ -35,7 +35,7 @@ def main(runs: tuple[str, ...], out: Path) -> None:
     rows = []
     for text in runs:
         name, _, folder = text.rpartition("=")
-        rows += rows_of(name, Path(folder) / "log.jsonl")
+        rows += rows_of(name, Path(folder))
     write(out, [circumstances("descent", "base"), *rows])
 
 

@@ -20,7 +20,7 @@ import click
 import torch
 
 from measure.results import RESULTS, Row, circumstances, write
-from ncodec.train import muon, trainer
+from ncodec.train import accelerate, muon, trainer
 from ncodec.train.checkpoint import find_start, load_start
 from ncodec.train.data import Pack, open_packs
 from ncodec.train.native import NativeUnavailable
@@ -77,7 +77,7 @@ def without_native() -> Iterator[None]:
         raise NativeUnavailable("left out to be compared with")
 
     with (
-        patch.object(trainer, "use_native_layers", refuse),
+        patch.object(accelerate, "use_native_layers", refuse),
         patch.object(muon, "orthogonalise_native", lambda *arguments: None),
     ):
         yield
