@@ -57,8 +57,8 @@ def panels(noisy: np.ndarray) -> list[Panel]:
     clean = denoise(load_dncnn(models_folder() / BLIND[0]), noisy, None, torch.float32)
     return [
         ("noisy", None, noisy),
-        ("AVIF", *_of_size(avif("4:2:0", 1), noisy, size_bytes)),
-        ("DnCNN, then AVIF", *_of_size(avif("4:2:0", 1), clean, size_bytes)),
+        ("AVIF", *_of_size(avif("4:2:0", 1, tune="ssim"), noisy, size_bytes)),
+        ("DnCNN, then AVIF", *_of_size(avif("4:2:0", 1, tune="ssim"), clean, size_bytes)),
         (f"ncodec --quality {QUALITY}, denoised", size_bytes, codec.decode(box, models(), 1.0).pixels),
     ]
 
