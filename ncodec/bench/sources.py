@@ -30,16 +30,14 @@ CODE = {
 SAME = {
     "c96dd963": "4cd37a0c",
     **dict.fromkeys(("7aadade7", "be75bed0", "6680dfc6"), "3e394437"),
-    "cd863710": "b1f778e5",
-    **dict.fromkeys(("f2eda391", "82421eb2", "2134d62d"), "81a59d01"),
+    **dict.fromkeys(("cd863710", "b1f778e5"), "fc179db4"),
     "764df80c": "1c84026b",
 }
 """Hash of code -> that of the code after it, which was found to give the same bytes: rows outlive it. (4cd37a0c: FDnCNN
 can be residual; six Kodak pictures, both DnCNNs, both number formats. 3e394437: the kit knows more parts.
-b1f778e5: another order of looking for references, another message; pixels and all figures of the noisy pictures of
-CC15 and FMD computed anew, pixels and PSNR of 18 of Kodak: the committed rows' own. 81a59d01: the search's gradient is
-of "refining", whose effort is another; a model may lack its encoder; autocast is kept out; bytes of 24 files, then of
-13, and their pixels, plain, in part and denoised, as they were. 1c84026b: JPEG 2000's rate of gray pictures alone.)"""
+fc179db4: another order of looking for references, another message; pixels and all figures of the noisy pictures of
+CC15 and FMD computed anew, pixels and PSNR of 18 of Kodak: the committed rows' own; then an import from elsewhere.
+1c84026b: JPEG 2000's rate of gray pictures alone.)"""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
