@@ -96,12 +96,17 @@ def decode_image(
 
     Without them, damage in them does not stop a decode, and the image is turned as the EXIF says.
     """
-    picture = _decode(data, denoise, grain, metadata, models, device)
-    return to_image(picture if metadata else upright(picture, codec.readable_exif(parse(bytes(data)))))
+    return to_image(_decode(data, denoise, grain, metadata, models, device, turns=not metadata))
 
 
 def _decode(
-    data: bytes, denoise: bool | float, grain: bool, metadata: bool, models: tuple[str | Path, ...], device: str
+    data: bytes,
+    denoise: bool | float,
+    grain: bool,
+    metadata: bool,
+    models: tuple[str | Path, ...],
+    device: str,
+    turns: bool = False,
 ) -> Picture:
     if not isinstance(data, bytes | bytearray | memoryview):
         raise RequestError(f"data must be the bytes of an .ncd file, not a {type(data).__name__}")
@@ -111,7 +116,9 @@ def _decode(
         raise RequestError("grain goes with the fully denoised picture, not with a strength")
     extra = (models,) if isinstance(models, (str, Path)) else models
     strength = 1.0 if grain else float(denoise)
-    return codec.decode(parse(bytes(data)), _models(device, tuple(map(Path, extra))), strength, grain, metadata)
+    box = parse(bytes(data))
+    picture = codec.decode(box, _models(device, tuple(map(Path, extra))), strength, grain, metadata)
+    return upright(picture, codec.readable_exif(box)) if turns else picture
 
 
 @lru_cache(maxsize=4)

@@ -205,3 +205,16 @@ def test_a_model_whose_sums_float32_does_not_hold_runs_in_float64(parts: tuple, 
     assert model.prior.features(z).dtype == torch.float64
     mean, _ = model.prior.step1(model.prior.features(z))
     assert mean.dtype == torch.float64
+
+
+@pytest.mark.parametrize(("shift", "dtype"), [(1, torch.float32), (0, torch.float64)])
+def test_the_half_that_rounding_adds_needs_a_digit_where_nothing_is_shifted(
+    parts: tuple, shift: int, dtype: torch.dtype
+):
+    metadata, tensors = parts[0], dict(parts[1])
+    for part, value in (("bias", 2**23), ("shift", shift)):
+        name = f"prior.first.out.{part}"
+        tensors[name] = tensors[name].clone()
+        tensors[name][0] = value
+    tensors["prior.first.out.weight"] = torch.zeros_like(tensors["prior.first.out.weight"])
+    assert model_from_tensors(bytes(8), "m", metadata, tensors, CPU, torch.float32).prior.dtype == dtype

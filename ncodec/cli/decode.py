@@ -28,14 +28,7 @@ _KIND = Kind(reads=NCD, ending=".png")
 )
 @click.option("--grain", is_flag=True, help="Denoised, with synthetic noise like the input's: not a reconstruction.")
 @click.option("--head", metavar="NAME", hidden=True, help="Another synthesis of the denoised picture.")
-@click.option(
-    "--no-metadata",
-    "metadata",
-    flag_value=False,
-    default=True,
-    type=bool,
-    help="Leave out the colour profile and EXIF, also where they are damaged. Pixels are turned as EXIF says.",
-)
+@options.metadata("Leave out the colour profile and EXIF, also where they are damaged. Pixels are turned as EXIF says.")
 @click.option("--model", "extra", multiple=True, metavar="PATH", help="Weights file of your own; may be repeated.")
 @options.compute
 @options.manners

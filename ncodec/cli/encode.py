@@ -44,14 +44,7 @@ _KIND = Kind(reads=PICTURES, ending=".ncd")
     show_default=True,
     help="Search for better latents: smaller files, better pictures, seconds to minutes a megapixel.",
 )
-@click.option(
-    "--no-metadata",
-    "metadata",
-    flag_value=False,
-    default=True,
-    type=bool,
-    help="Leave out EXIF (camera, time, place). Pixels are turned as it says; the colour profile stays.",
-)
+@options.metadata("Leave out EXIF (camera, time, place). Pixels are turned as it says; the colour profile stays.")
 @click.option("--model", default="base", show_default=True, metavar="NAME|PATH", help="A release, or a weights file.")
 @options.compute
 @options.manners

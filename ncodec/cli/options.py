@@ -49,6 +49,11 @@ def compute(command: Callable[..., Any]) -> Callable[..., Any]:
     return device(threads(command))
 
 
+def metadata(help: str) -> Decorator:  # noqa: A002 - click's word
+    """--no-metadata; `help` says what it leaves out."""
+    return click.option("--no-metadata", "metadata", flag_value=False, default=True, type=bool, help=help)
+
+
 class NoiseQuality(click.ParamType):
     """1 ... 8, or `off`, which becomes 0."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,8 +102,7 @@ def train(
             if state is not None:
                 trainer.load_state_dict(state)
                 budget = budget.going_on(state.get("end"))
-            for line in _opening(trainer, budget, init):
-                write(line)
+            _begin(write, trainer, budget, init)
             return _Loop(trainer, budget, crops, out, pieces, write).run()
 
 
@@ -147,15 +146,17 @@ def _most_processes(recipe: Recipe, device: torch.device) -> int:
     return min(recipe.parts, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
-def _opening(trainer: Trainer, budget: Budget, init: Path | None) -> Iterator[dict[str, Any]]:
-    """The log's lines of a run's beginning, or of its going on."""
+def _begin(write: Report, trainer: Trainer, budget: Budget, init: Path | None) -> None:
+    """Write the log's lines of a run's beginning, or of its going on."""
     line = {"event": "start", "time": time.strftime("%F %T"), "device": str(trainer.device), "init": str(init or "")}
     facts = {"recipe": trainer.recipe, "budget": budget, "progress": trainer.progress}
-    yield line | {key: asdict(value) for key, value in facts.items()}
+    write(line | {key: asdict(value) for key, value in facts.items()})
     if trainer.recipe.name == GOES_ON and init is None and not trainer.progress.lifetime_steps:
-        yield _note(f"recipe {GOES_ON} has the rates to go on from --init; for a fresh network there is --recipe fresh")
+        write(
+            _note(f"recipe {GOES_ON} has the rates to go on from --init; for a fresh network there is --recipe fresh")
+        )
     if budget.share(trainer.progress, time.time()) >= 1:
-        yield _note("the run is over already: a greater length or another time of day goes on with it")
+        write(_note("the run is over already: a greater length or another time of day goes on with it"))
 
 
 class _Loop:
