@@ -48,8 +48,7 @@ def encode(
         sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
         if noise_quality is not None:
             clean = _synthesise(model, base.y_hat, quality, picture.pixels.shape)
-            payload = encode_residual(picture.pixels, clean, _lambda(noise_quality), model.enhancement_tables)
-            sections.append(Section.of(Tag.ENHANCEMENT, payload))
+            sections.append(encode_residual(picture.pixels, clean, _lambda(noise_quality), model.enhancement_tables))
     if picture.alpha is not None:
         sections.append(Section.of(Tag.ALPHA, pack_alpha(picture.alpha)))
     for tag, metadata in ((Tag.ICC, picture.icc), (Tag.EXIF, picture.exif)):
@@ -65,7 +64,7 @@ def encode(
         poisson_a=noise.poisson_a,
         gaussian_b=noise.gaussian_b,
     )
-    return Container(header, tuple(sections))
+    return Container(header, tuple(sorted(sections, key=lambda section: section.tag)))
 
 
 def decode(box: Container, models: Models, strength: float, grain: bool = False, metadata: bool = True) -> Picture:
@@ -83,15 +82,16 @@ def decode(box: Container, models: Models, strength: float, grain: bool = False,
         FormatError, Damaged, ModelError, DriftError: see ncodec.errors.
     """
     head = box.header
-    if strength < 1 and not box.has(Tag.ENHANCEMENT):
+    layer = box.enhancement if strength < 1 else None
+    if strength < 1 and layer is None:
         raise RequestError("the file holds no enhancement layer, only the denoised picture: say --denoise or --grain")
     model = models.by_id(head.model)
-    payload = box.section(Tag.ENHANCEMENT) if strength < 1 else b""
+    residual = Section.of(layer, box.section(layer)) if layer else None
     with own_precision(model.device):
         y_hat = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
         pixels = _synthesise(model, y_hat, head.quality, (head.height, head.width, head.channels))
-    if payload:
-        add_residual(pixels, payload, 1 - strength, model.enhancement_tables)
+    if residual:
+        add_residual(pixels, residual, 1 - strength, model.enhancement_tables)
     if grain:
         pixels = add_noise(pixels, Noise(head.poisson_a, head.gaussian_b), seed=head.width * head.height)
     alpha = unpack_alpha(box.section(Tag.ALPHA), head.height, head.width) if head.has_alpha else None

@@ -49,8 +49,18 @@ class Tag(IntEnum):
     LATENTS = 0x02
     ENHANCEMENT = 0x03
     ALPHA = 0x04
+    TRELLIS = 0x05
     ICC = 0x81
     EXIF = 0x82
+
+    @property
+    def label(self) -> str:
+        """What users call it."""
+        return self.name.lower() if self not in ENHANCEMENTS else "enhancement"
+
+
+ENHANCEMENTS = (Tag.ENHANCEMENT, Tag.TRELLIS)
+"""The enhancement layer by a scalar quantiser, or by a trellis: a file has one of them at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +120,30 @@ class Container:
         """Payload bytes of a section, 0 if it is not there."""
         return sum(len(section.payload) for section in self.sections if section.tag == tag)
 
+    @property
+    def enhancement(self) -> Tag | None:
+        """The type of the section that holds the enhancement layer, damaged or not."""
+        return next((tag for tag in ENHANCEMENTS if self.has(tag)), None)
+
     def section(self, tag: int) -> bytes:
         """The payload of a section that must be there. Raises Damaged if its checksum does not fit, FormatError."""
         for section in self.sections:
             if section.tag == tag:
                 if zlib.crc32(section.payload) != section.crc:
-                    raise Damaged(f"the {Tag(tag).name.lower()} section is damaged: its checksum does not fit")
+                    raise Damaged(f"the {Tag(tag).label} section is damaged: its checksum does not fit")
                 return section.payload
-        raise FormatError(f"the file has no {Tag(tag).name.lower()} section")
+        raise FormatError(f"the file has no {Tag(tag).label} section")
 
     def kept_share(self) -> float | None:
         """Share of the residual's energy (noise, mostly) that the enhancement layer keeps; None without a layer."""
-        if not self.has(Tag.ENHANCEMENT):
+        if self.enhancement is None:
             return None
-        payload = self.section(Tag.ENHANCEMENT)
+        payload = self.section(self.enhancement)
         return payload[0] / KEPT_UNIT if payload else 0.0
 
-    def without(self, tag: int) -> Container:
-        """The same file less one section; nothing is decoded or checked."""
-        return replace(self, sections=tuple(section for section in self.sections if section.tag != tag))
+    def without(self, *tags: int) -> Container:
+        """The same file less some sections; nothing is decoded or checked."""
+        return replace(self, sections=tuple(section for section in self.sections if section.tag not in tags))
 
 
 def dump(box: Container) -> bytes:
@@ -179,7 +194,7 @@ def parse(data: bytes) -> Container:
 
 
 def _section_name(tag: int) -> str:
-    return f"the {Tag(tag).name.lower()} section" if tag in set(Tag) else f"section {tag:#04x}"
+    return f"the {Tag(tag).label} section" if tag in set(Tag) else f"section {tag:#04x}"
 
 
 def _check_limits(mode: int, quality: int, width: int, height: int, a: float, b: float) -> None:
@@ -202,7 +217,9 @@ def _check_sections(header: Header, sections: list[Section]) -> tuple[Section, .
         raise FormatError(f"section type {unknown[0]:#04x} is not known and must not be skipped")
     for tag in (Tag.HYPERPRIOR, Tag.LATENTS):
         if tag not in tags:
-            raise FormatError(f"the file has no {tag.name.lower()} section")
+            raise FormatError(f"the file has no {tag.label} section")
+    if all(tag in tags for tag in ENHANCEMENTS):
+        raise FormatError("the file has two enhancement sections")
     if header.has_alpha != (Tag.ALPHA in tags):
         raise FormatError("the colour mode and the alpha section disagree")
     return tuple(sections)

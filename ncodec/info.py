@@ -6,7 +6,7 @@ import math
 import zlib
 from dataclasses import dataclass
 
-from ncodec.container import Container, Tag
+from ncodec.container import ENHANCEMENTS, Container, Tag
 from ncodec.errors import ModelError
 from ncodec.weights import release_of
 
@@ -67,7 +67,7 @@ def describe(box: Container, size_bytes: int) -> FileInfo:
     """
     head = box.header
     base = box.size_bytes(Tag.HYPERPRIOR) + box.size_bytes(Tag.LATENTS)
-    enhancement, alpha = box.size_bytes(Tag.ENHANCEMENT), box.size_bytes(Tag.ALPHA)
+    enhancement, alpha = sum(map(box.size_bytes, ENHANCEMENTS)), box.size_bytes(Tag.ALPHA)
     payloads = sum(len(section.payload) for section in box.sections)
     bits_per_pixel = 8 / (head.width * head.height)
     damaged = _damaged(box)
@@ -88,17 +88,17 @@ def describe(box: Container, size_bytes: int) -> FileInfo:
         rate_bpp=size_bytes * bits_per_pixel,
         base_bpp=base * bits_per_pixel,
         enhancement_bpp=enhancement * bits_per_pixel,
-        has_enhancement=box.has(Tag.ENHANCEMENT),
+        has_enhancement=box.enhancement is not None,
         poisson_a=head.poisson_a,
         gaussian_b=head.gaussian_b,
         noise_sigma=255 * math.sqrt(head.poisson_a / 2 + head.gaussian_b),
-        noise_kept=None if Tag.ENHANCEMENT.name.lower() in damaged else box.kept_share(),
+        noise_kept=None if Tag.ENHANCEMENT.label in damaged else box.kept_share(),
         damaged=damaged,
     )
 
 
 def _damaged(box: Container) -> tuple[str, ...]:
-    names = {int(tag): tag.name.lower() for tag in Tag}
+    names = {int(tag): tag.label for tag in Tag}
     broken = (section.tag for section in box.sections if zlib.crc32(section.payload) != section.crc)
     return tuple(names.get(tag, f"{tag:#04x}") for tag in broken)
 

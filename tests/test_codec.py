@@ -16,7 +16,7 @@ from PIL import Image
 
 import ncodec
 from ncodec import codec
-from ncodec.container import Container, Section, Tag, dump, parse
+from ncodec.container import ENHANCEMENTS, Container, Section, Tag, dump, parse
 from ncodec.errors import Damaged, DriftError, FormatError, ImageError, ModelError, RequestError
 from ncodec.nets.model import Model
 from ncodec.picture import Picture
@@ -214,7 +214,7 @@ def test_off_leaves_the_layer_out_and_plain_says_what_to_do():
 def test_strip_equals_off():
     noisy = scene(64, 64, sigma=25)
     box = parse(ncodec.encode(noisy, noise_quality=8))
-    assert dump(box.without(Tag.ENHANCEMENT)) == ncodec.encode(noisy, noise_quality="off")
+    assert dump(box.without(*ENHANCEMENTS)) == ncodec.encode(noisy, noise_quality="off")
 
 
 def test_the_fixed_cost_of_a_base_only_file_is_what_the_format_page_says():
@@ -252,21 +252,21 @@ def test_noise_layer_is_never_worse_than_leaving_it_out(tiny: Model):
             ) -> float:
                 out = codec.decode(box, OneModel(tiny), strength).pixels
                 mse = np.square(out.astype(float) - pixels).mean()
-                return rd_lambda * mse + 8 * box.size_bytes(Tag.ENHANCEMENT) / (80 * 80)
+                return rd_lambda * mse + 8 * sum(map(box.size_bytes, ENHANCEMENTS)) / (80 * 80)
 
             assert cost(with_layer, 0.0) <= cost(without, 1.0) + 0.02
 
 
 def test_damage_in_the_noise_layer_does_not_stop_a_denoised_decode(model: Model):
     box = parse(ncodec.encode(scene(64, 64, sigma=25), noise_quality=8))
-    spoilt = [Section(s.tag, s.payload[:-1] + b"\x55", s.crc) if s.tag == Tag.ENHANCEMENT else s for s in box.sections]
+    spoilt = [Section(s.tag, s.payload[:-1] + b"\x55", s.crc) if s.tag in ENHANCEMENTS else s for s in box.sections]
     data = dump(Container(box.header, tuple(spoilt)))
     assert ncodec.decode(data, denoise=True).shape == (64, 64, 3)
     with pytest.raises(Damaged, match="enhancement"):
         ncodec.decode(data)
 
 
-@pytest.mark.parametrize("tag", [Tag.HYPERPRIOR, Tag.LATENTS, Tag.ENHANCEMENT])
+@pytest.mark.parametrize("tag", [Tag.HYPERPRIOR, Tag.LATENTS, Tag.TRELLIS])
 def test_wrong_symbols_are_called_drift_or_a_bad_file_never_a_picture(tag: Tag):
     """Payloads changed under a checksum that fits: what a machine with other arithmetic would meet.
 
@@ -281,7 +281,7 @@ def test_wrong_symbols_are_called_drift_or_a_bad_file_never_a_picture(tag: Tag):
         bad = bytearray(payload)
         bad[at] ^= 0x10
         sections = tuple(Section.of(s.tag, bytes(bad)) if s.tag == tag else s for s in box.sections)
-        if tag == Tag.ENHANCEMENT and at == 0:  # the share that info shows; no symbol depends on it
+        if tag == Tag.TRELLIS and at == 0:  # the share that info shows; no symbol depends on it
             continue
         is_stream = stream_at <= at and bad[-1]
         with pytest.raises(DriftError if is_stream else (DriftError, FormatError)):

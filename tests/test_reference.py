@@ -29,7 +29,7 @@ from reference import ans
 from reference.base import decode_hyper_latents, decode_latents
 from reference.container import read
 from reference.decoder import Decoded, decode
-from reference.enhancement import Slice, class_thresholds, reconstruct
+from reference.enhancement import Slice, all_tables, class_thresholds, reconstruct
 from reference.integer import Networks
 from reference.params import read_params
 from reference.weights import Weights, read_weights
@@ -115,11 +115,13 @@ def test_conformance_files_decode_alike(golden: Callable[[Path], tuple[Release, 
 
 def test_conformance_files_reach_every_part_of_the_format():
     files = [read(path.read_bytes()) for path in GOLDEN]
-    params = [read_params(f.section(3)[1:], 3 if f.rgb else 1)[0] for f in files if f.sections.get(3, (b"", 0))[0]]
-    assert {p.has_contexts for p in params} == {False, True}
+    for tag in (3, 5):
+        payloads = [(f.section(tag), 3 if f.rgb else 1) for f in files if tag in f.sections]
+        params = [read_params(payload[1:], channels)[0] for payload, channels in payloads if payload]
+        assert {p.has_contexts for p in params} == {False, True}
     assert {f.rgb for f in files} == {False, True}
-    assert {tag for f in files for tag in f.sections} == {1, 2, 3, 4, 0x81, 0x82}
-    assert any(3 not in f.sections for f in files)
+    assert {tag for f in files for tag in f.sections} == {1, 2, 3, 4, 5, 0x81, 0x82}
+    assert any(not {3, 5} & set(f.sections) for f in files)
     assert any(f.width > 1024 for f in files)
 
 
@@ -164,11 +166,15 @@ def random_params(rng: np.random.Generator, channels: int, contexts: bool) -> Pa
     scales = rng.integers(0, 51, 64 * channels) * (rng.random(64 * channels) < 0.8)
     shifts = rng.integers(0, 64, 2).tolist()
     return Params(
-        int(rng.integers(50)), tuple(shifts), tuple(ContextClass(*c) for c in classes), bytes(scales.tolist())
+        int(rng.integers(50)),
+        tuple(shifts),
+        tuple(ContextClass(*c) for c in classes),
+        bytes(scales.tolist()),
+        bool(rng.integers(2)),
     )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(24))
 def test_enhancement_slices_of_any_params(small: Release, seed: int):
     rng = np.random.default_rng(seed)
     channels, (height, width) = (1, 3)[seed % 2], rng.integers(1, 40, 2)
@@ -176,14 +182,15 @@ def test_enhancement_slices_of_any_params(small: Release, seed: int):
     residual = rng.integers(-255, 256, (height, width, channels)).astype(np.int16)
     data = encode_slice(residual, params, 1e9, small.model.enhancement_tables).data
     theirs, symbols = decode_slice(data, height, width, params, small.model.enhancement_tables)
-    mine, used = read_params(params.to_bytes() + b"more", channels)
+    mine, used = read_params(params.to_bytes() + b"more", channels, params.trellis)
     assert used == len(params.to_bytes())
-    tables = small.weights.tables("enhancement")
+    tables = all_tables(small.weights)
     thresholds = class_thresholds(mine, tables) if mine.has_contexts else {}
-    decoded = Slice(mine, thresholds, tables, height, width).decode(data)
+    decoded, odd = Slice(mine, thresholds, tables, height, width).decode(data)
     assert np.array_equal(decoded, symbols)
+    assert odd.any() == params.trellis
     assert np.abs(symbols.astype(int)).max() > 63
-    assert np.abs(reconstruct(decoded, mine, height, width) - theirs).max() < 0.01
+    assert np.abs(reconstruct(decoded, odd, mine, height, width) - theirs).max() < 0.01
 
 
 def test_four_slices(small: Release):

@@ -69,7 +69,7 @@ def decode(
 def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata: bool) -> Product:
     from ncodec.cli import report
     from ncodec.cli.files import read
-    from ncodec.container import Tag, parse
+    from ncodec.container import parse
     from ncodec.info import describe
     from ncodec.picture import save_png
     from ncodec.upright import upright
@@ -79,7 +79,7 @@ def _decode(job: Job, networks: Networks, strength: float, grain: bool, metadata
     models = networks.models
     from ncodec import codec  # with torch: after what can fail without
 
-    if strength == 1 or box.has(Tag.ENHANCEMENT):  # otherwise it is refused, whether the model is here or not
+    if strength == 1 or box.enhancement:  # otherwise it is refused, whether the model is here or not
         models.by_id(box.header.model)  # now, so that its loading does not count
     begin = time.perf_counter()
     picture = codec.decode(box, models, strength, grain, metadata)

@@ -13,7 +13,7 @@ from ncodec.cli.exits import Watch
 from ncodec.cli.files import read
 from ncodec.cli.inputs import NCD
 from ncodec.cli.jobs import Job, Kind, plan
-from ncodec.container import Tag, dump, parse
+from ncodec.container import ENHANCEMENTS, Tag, dump, parse
 from ncodec.errors import Damaged
 
 _KIND = Kind(reads=NCD, ending="-base.ncd")
@@ -40,7 +40,7 @@ def _strip(job: Job, watch: Watch) -> Product:
 
     whole = read(job.source)
     begin = time.perf_counter()
-    box = parse(whole).without(Tag.ENHANCEMENT)
+    box = parse(whole).without(*ENHANCEMENTS)
     data = dump(box)
     time_s = time.perf_counter() - begin
     info = describe(box, len(data))

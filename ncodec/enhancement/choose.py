@@ -11,21 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.enhancement.classes import fit_classes
+from ncodec.enhancement.fit_trellis import fit_trellis, has_odd_rows, trellis_step_index
 from ncodec.enhancement.params import (
     BANDS,
-    FIRST_SCALE,
     MAX_STEP_INDEX,
     SHIFT_BIAS,
     SHIFT_STEPS,
-    ZIGZAG,
     ContextClass,
     Params,
-    change_bits,
     reconstruction,
 )
 from ncodec.enhancement.quantiser import magnitude_bits, thresholds
+from ncodec.enhancement.scales import smooth_scales
 from ncodec.enhancement.spectrum import Cells, Spectrum
-from ncodec.enhancement.tables import SCALES, SHAPES
+from ncodec.enhancement.tables import ROWS, SCALES, SHAPES
 from ncodec.enhancement.transform import BLOCK, forward
 from ncodec.entropy import Tables
 
@@ -38,7 +37,6 @@ _STEPS = np.exp2(np.arange(-1, 8) / 4)  # candidates, relative to the step that 
 _BINS_PER_STEP = 12
 _BINS = 768
 _ROUNDS = 2  # of choosing thresholds for tables and tables for thresholds
-_CHANCE_BITS = 10.0  # that a change of scale, or of what is coded, gains on a sample by mere chance
 _START_ROW = 1 + SCALES + 26  # any table of middling entropy
 
 
@@ -94,10 +92,26 @@ def choose(residual: np.ndarray, pixels: int, rd_lambda: float, tables: Tables) 
     plain, saved = search.params(plan, share)
     if plain is None:
         return None
-    with_contexts, saved_with_contexts = fit_classes(planes, plain, weight, share, tables)
-    if max(saved, saved_with_contexts) <= 0:
-        return None
-    return with_contexts if saved_with_contexts > saved else plain
+    choices = [(plain, saved), fit_classes(planes, plain, weight, share, tables)]
+    choices += _with_trellis(search, planes, weight, share, tables)
+    best, most = max(choices, key=lambda choice: choice[1])
+    return best if most > 0 else None
+
+
+def _with_trellis(
+    search: _Search, planes: np.ndarray, weight: float, share: float, tables: Tables
+) -> list[tuple[Params, float]]:
+    """Params with a trellis, and what they save."""
+    step_index = min(max(trellis_step_index(weight), 0), MAX_STEP_INDEX)
+    search.restart()  # a scalar quantiser's dead zone leads to other tables
+    plain, saved = search.params(search.plan(step_index), share)
+    if plain is None:
+        return []
+    fitted = [plain]
+    with_contexts, saved_with_contexts = fit_classes(planes, plain, weight, share, tables, finer=0)
+    if saved_with_contexts > saved:
+        fitted.append(with_contexts)
+    return [fit_trellis(planes, params, weight, share, tables) for params in fitted if has_odd_rows(params)]
 
 
 @dataclass(frozen=True)
@@ -126,9 +140,13 @@ class _Search:
         self._spectrum = Spectrum(planes, high_rate_step / _BINS_PER_STEP, _BINS)
         self._weight = weight
         self._bits = magnitude_bits(tables, int(_BINS / _BINS_PER_STEP / _STEPS[0]) + 3)
+        self.restart()
+        self.nothing = weight * self._spectrum.energy.sum()
+
+    def restart(self) -> None:
+        """Forget where the last candidate ended."""
         self._rows = np.full(len(self._spectrum.energy), _START_ROW)
         self._shifts = (SHIFT_BIAS, SHIFT_BIAS)
-        self.nothing = weight * self._spectrum.energy.sum()
 
     def best(self, steps: np.ndarray) -> _Plan:
         """The cheapest plan: from coarse candidates, then from steps near the best of them."""
@@ -138,9 +156,9 @@ class _Search:
 
     def _cheapest(self, step_indices: np.ndarray) -> _Plan:
         possible = np.unique(np.clip(step_indices, 0, MAX_STEP_INDEX)).tolist()
-        return min((self._plan(index) for index in possible), key=lambda plan: plan.cost)
+        return min((self.plan(index) for index in possible), key=lambda plan: plan.cost)
 
-    def _plan(self, step_index: int) -> _Plan:
+    def plan(self, step_index: int) -> _Plan:
         """Tables for thresholds and thresholds for tables in turn, from where the last candidate ended."""
         step = 2 ** (step_index / 16)
         plans: list[_Plan] = []
@@ -171,7 +189,7 @@ class _Search:
         point = step * (np.arange(magnitudes) + more)
         point[:2] = 0, step * one
         error = self._spectrum.energy - 2 * cells.total @ point + cells.count @ point**2
-        bits = (cells.count.astype(np.float32) @ self._bits[1:, :magnitudes].T).reshape(-1, SHAPES, SCALES)
+        bits = (cells.count.astype(np.float32) @ self._bits[1:ROWS, :magnitudes].T).reshape(-1, SHAPES, SCALES)
         costs = np.empty((len(error), SHAPES, SCALES + 1))
         costs[:, :, 0] = self._weight * self._spectrum.energy[:, None]
         costs[:, :, 1:] = bits + (self._weight * error)[:, None, None]
@@ -201,33 +219,3 @@ def _centroid_shifts(cells: Cells, step: float, coded: np.ndarray) -> tuple[int,
     means = [excess[1] / max(count[1], 1), excess[2:].sum() / max(count[2:].sum(), 1)]
     one, more = (int(np.clip(np.rint(SHIFT_BIAS - SHIFT_STEPS * mean), 0, SHIFT_STEPS - 1)) for mean in means)
     return one, more
-
-
-def smooth_scales(costs: np.ndarray, share: float) -> np.ndarray:
-    """Scales of least cost, that of describing them included: dynamic programming along the scan.
-
-    Args:
-        costs: float64 [channels, 64, SCALES + 1], of coding each band with each scale.
-        share: how much of a described bit to count.
-
-    Returns:
-        uint8 [channels, 64].
-    """
-    # A sample flatters whatever is fitted to it: a change must earn more than chance would give it.
-    describing = share * change_bits() + (1 - share) * _CHANCE_BITS * (1 - np.eye(SCALES + 1))
-    scales = np.zeros(costs.shape[:2], np.uint8)
-    previous = FIRST_SCALE
-    for channel, channel_costs in enumerate(costs[:, ZIGZAG]):
-        total = channel_costs[0] + describing[previous]
-        best_before = []
-        for band_costs in channel_costs[1:]:
-            arriving = total[:, None] + describing
-            source = arriving.argmin(0)
-            best_before.append(source)
-            total = arriving[source, np.arange(len(source))] + band_costs
-        path = [int(total.argmin())]
-        for source in reversed(best_before):
-            path.append(int(source[path[-1]]))
-        scales[channel, ZIGZAG] = path[::-1]
-        previous = path[-1]
-    return scales

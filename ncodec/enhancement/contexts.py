@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.enhancement.params import Params
-from ncodec.enhancement.tables import ROWS, SCALES
+from ncodec.enhancement.tables import SCALES
 from ncodec.enhancement.transform import BLOCK
 from ncodec.entropy import Tables
 
@@ -24,7 +24,8 @@ MEAN_BITS = 10
 """Fractional bits of expected magnitudes."""
 
 PRIOR = 6
-"""Added to contexts and to their expectation before they are compared, so that a lone symbol does not decide."""
+"""Added to contexts and to their expectation before they are compared, so that a lone symbol does not decide; twice
+that under a trellis, whose magnitudes are in half steps."""
 
 CLASS_RATIOS_Q8 = (64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048)
 """Where context classes begin: 256 * 2^(k/2), k = -4 ... 6, of the ratio of a context to its expectation."""
@@ -51,25 +52,16 @@ def steps(params: Params) -> Iterator[Step]:
         yield Step((channel[chosen], u[chosen], v[chosen]))
 
 
-def class_rows(params: Params) -> np.ndarray:
-    """uint8 [channels, 8, 8, classes]: the table row of each band in each context class; 0 is not coded."""
-    scales = params.scale_array()[:, :, None]
-    offsets = np.array([c.offset for c in params.classes])
-    shapes = np.array([c.shape for c in params.classes])
-    scale = np.where(scales > 0, np.clip(scales + offsets, 1, SCALES), 0)
-    rows = np.where(scale > 0, shapes * SCALES + scale, 0).astype(np.uint8)
-    return rows.reshape(-1, BLOCK, BLOCK, len(params.classes))
-
-
-StepCoder = Callable[[Step, np.ndarray], np.ndarray]
-"""(step, context classes uint8 [n, by, bx]) -> symbols int16 [n, by, bx]."""
+StepCoder = Callable[[Step, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(step, context classes uint8 [n, by, bx]) -> symbols int16 [n, by, bx], and what they stand for in units of contexts:
+integers of that shape, steps (the symbols themselves) or, under a trellis, half steps."""
 
 
 def code_planes(code: StepCoder, shape: tuple[int, ...], params: Params, tables: Tables) -> np.ndarray:
     """Go through the steps of a slice in coding order; `code` codes one.
 
     Args:
-        code: gets the classes of a step's coefficients and returns their symbols.
+        code: gets the classes of a step's coefficients and returns their symbols, and these in units of contexts.
         shape: [channels, 8, 8, by, bx].
         params: of the picture.
         tables: of the model.
@@ -80,15 +72,14 @@ def code_planes(code: StepCoder, shape: tuple[int, ...], params: Params, tables:
     planes = np.zeros(shape, np.int16)
     if len(params.classes) == 1:
         for step in steps(params):
-            planes[step.bands] = code(step, np.zeros((len(step.bands[0]), *shape[3:]), np.uint8))
+            planes[step.bands], _ = code(step, np.zeros((len(step.bands[0]), *shape[3:]), np.uint8))
         return planes
     thresholds = class_thresholds(params, tables)
     field = ContextField(shape)
     for step in steps(params):
-        symbols = code(step, _classes(field.context(step), thresholds[step.bands]))
-        planes[step.bands] = symbols
+        planes[step.bands], values = code(step, _classes(field.context(step), thresholds[step.bands]))
         # Limited before the sign goes: -32768 has no magnitude in int16.
-        field.put(step, np.abs(np.clip(symbols, -MAX_MAGNITUDE, MAX_MAGNITUDE)))
+        field.put(step, np.abs(np.clip(values, -MAX_MAGNITUDE, MAX_MAGNITUDE)).astype(np.int16, copy=False))
     return planes
 
 
@@ -102,8 +93,6 @@ def _classes(context: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 def mean_magnitudes(tables: Tables) -> np.ndarray:
     """int64 [SCALES + 1]: mean magnitude of scale s times 2^MEAN_BITS, from the counts of the rows of shape 0."""
-    if len(tables.size) != ROWS:
-        raise ValueError(f"the enhancement layer needs {ROWS} tables, got {len(tables.size)}")
     means = np.zeros(SCALES + 1, np.int64)
     for scale in range(1, SCALES + 1):
         counts = tables.row_counts(scale)[:-1].astype(np.int64)
@@ -114,14 +103,15 @@ def mean_magnitudes(tables: Tables) -> np.ndarray:
 
 def class_thresholds(params: Params, tables: Tables) -> np.ndarray:
     """int16 [channels, 8, 8, classes - 1]: a coefficient's class is the number of these below its context."""
-    expected = mean_magnitudes(tables)[params.scale_array()].reshape(-1, BLOCK, BLOCK)
+    unit = 2 if params.trellis else 1
+    expected = unit * mean_magnitudes(tables)[params.scale_array()].reshape(-1, BLOCK, BLOCK)
     field = ContextField((*expected.shape, 1, 1), MEAN_BITS)
     thresholds = np.zeros((*expected.shape, len(CLASS_RATIOS_Q8)), np.int16)
     for step in steps(params):
-        expectation = field.context(step)[:, 0, 0] + (PRIOR << MEAN_BITS)
+        expectation = field.context(step)[:, 0, 0] + (unit * PRIOR << MEAN_BITS)
         ratios = np.array(CLASS_RATIOS_Q8)
-        limit = (expectation[:, None] * ratios >> (MEAN_BITS + 8)) - PRIOR
-        thresholds[step.bands] = np.clip(limit, -PRIOR, np.iinfo(np.int16).max)
+        limit = (expectation[:, None] * ratios >> (MEAN_BITS + 8)) - unit * PRIOR
+        thresholds[step.bands] = np.clip(limit, -unit * PRIOR, np.iinfo(np.int16).max)
         field.put(step, np.minimum(expected[step.bands], MAX_MAGNITUDE << MEAN_BITS)[:, None, None])
     return thresholds
 

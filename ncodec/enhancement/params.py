@@ -56,12 +56,14 @@ class Params:
         shifts: of the reconstruction points of magnitude 1, and of all larger ones; 0 ... 63, see `SHIFT_BIAS`.
         classes: one context class with offset 0, or `CLASSES` of them.
         scales: one byte per channel and band: 0 not coded, else 1 ... SCALES.
+        trellis: dependent quantisation (`trellis.py`). Not among the bytes: the type of the section says it.
     """
 
     step_index: int
     shifts: tuple[int, int]
     classes: tuple[ContextClass, ...]
     scales: bytes
+    trellis: bool = False
 
     @property
     def step(self) -> float:
@@ -93,12 +95,13 @@ class Params:
         return bits.to_bytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes, channels: int) -> tuple[Params, int]:
+    def from_bytes(cls, data: bytes, channels: int, trellis: bool = False) -> tuple[Params, int]:
         """Read params from the front of `data`.
 
         Args:
             data: at least the params; what follows them is left alone.
             channels: 1 or 3, of the picture.
+            trellis: see `Params`.
 
         Returns:
             The params, and how many bytes they took.
@@ -113,7 +116,7 @@ class Params:
         scales[:, ZIGZAG] = _read_scales(bits, channels)
         if not scales.any():
             raise FormatError("enhancement: no band is coded")
-        return cls(step_index, shifts, classes, scales.tobytes()), bits.close()
+        return cls(step_index, shifts, classes, scales.tobytes(), trellis), bits.close()
 
 
 def _write_classes(bits: BitWriter, classes: tuple[ContextClass, ...]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ncodec.enhancement.tables import ROWS as ENHANCEMENT_ROWS
+from ncodec.enhancement.trellis import with_odd_rows
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 from ncodec.nets.architecture import Architecture
@@ -34,7 +35,7 @@ class Model:
         prior: the exact entropy model.
         hyper_tables: one row per hyper-latent channel.
         latent_tables: one row per scale; row 0 is not coded.
-        enhancement_tables: of the enhancement layer.
+        enhancement_tables: of the enhancement layer, with the odd rows that follow from them.
     """
 
     id: bytes
@@ -89,7 +90,7 @@ def model_from_tensors(
             ExactPrior(arch, tensors).to(device),
             _tables(tensors, "hyper", arch.hyper),
             _tables(tensors, "latent", len(tensors["prior.thresholds"]) + 1),
-            _tables(tensors, "enhancement", ENHANCEMENT_ROWS),
+            with_odd_rows(_tables(tensors, "enhancement", ENHANCEMENT_ROWS)),
         )
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as err:  # torch's words for misfits, too
         raise ModelError(f"{name} is not a valid base model: {err}") from err

@@ -1,8 +1,9 @@
 """Writes the conformance files of format version 1 with the current release of the base model.
 
-    python tests/conformance/make.py
+    python tests/conformance/make.py [SUFFIX]
 
-They go into v1/ and the first digits of the model's id. A file there MUST decode to the symbols and, within bounds, to
+They go into v1/ and the first digits of the model's id, and after these -SUFFIX: when the encoder has learned something
+that a model's files do not show. A file there MUST decode to the symbols and, within bounds, to
 the pixels of the expected.json beside it from now on: the folders of older models stay as they are.
 """
 
@@ -47,6 +48,7 @@ def pictures() -> dict[str, tuple[Picture, int, int | None]]:
         "two-slices": (Picture(scene(20, 1060, sigma=12, seed=5)), 2, 4),
         "base-only": (Picture(scene(70, 35, sigma=15, seed=6)), 8, None),
         "noise-kept": (Picture(scene(33, 65, sigma=40, seed=7)), 2, 8),
+        "two-slices-noise": (Picture(scene(12, 1050, sigma=20, seed=9)), 1, 7),
         "flat-noise": (Picture((128 + scene(16, 24, 1, seed=8) % 16).astype(np.uint8)), 1, 7),
     }
 
@@ -67,10 +69,10 @@ def latents(box: Container, model: Model) -> np.ndarray:
 
 def enhancement_symbols(box: Container, model: Model) -> list[np.ndarray]:
     """Of every slice, little-endian int16 [channels, 8, 8, by, bx]; none where the layer is left out or empty."""
-    payload = box.section(Tag.ENHANCEMENT) if box.has(Tag.ENHANCEMENT) else b""
+    payload = box.section(box.enhancement) if box.enhancement else b""
     if not payload:
         return []
-    params, used = Params.from_bytes(payload[1:], box.header.channels)
+    params, used = Params.from_bytes(payload[1:], box.header.channels, box.enhancement == Tag.TRELLIS)
     places = slices(box.header.height, box.header.width, 1)
     sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
     _, streams = unpack_streams(payload[1 + used :], len(sizes), "enhancement")
@@ -90,7 +92,7 @@ def write(folder: Path, name: str, box: Container, models: Models) -> dict[str, 
     data = dump(box)
     (folder / f"{name}.ncd").write_bytes(data)
     box, model = parse(data), models.by_id(box.header.model)
-    strengths = STRENGTHS if box.has(Tag.ENHANCEMENT) else {"denoised": 1.0}
+    strengths = STRENGTHS if box.enhancement else {"denoised": 1.0}
     for label, strength in strengths.items():
         picture = codec.decode(box, models, strength)
         pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2] == 1 else picture.pixels
@@ -102,13 +104,11 @@ def write(folder: Path, name: str, box: Container, models: Models) -> dict[str, 
 
 
 def main() -> None:
-    """All files of the current model anew."""
+    """All files of the current model anew, but nothing that was committed once."""
     models = Models(torch.device("cpu"), torch.float32)
     model = models.by_name("base")
-    folder = FOLDERS / model.id.hex()[:8]
-    folder.mkdir(exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    folder = FOLDERS / "-".join([model.id.hex()[:8], *sys.argv[1:2]])
+    folder.mkdir()
     boxes = {name: codec.encode(*args[:1], model, *args[1:]) for name, args in pictures().items()}
     files = {name: write(folder, name, box, models) for name, box in boxes.items()}
     expected = {"model": model.id.hex(), "files": files}

@@ -25,7 +25,7 @@ from measure.work import Progress, all_jobs, clean_and_noisy, kodak, models
 from ncodec import codec
 from ncodec.bench.curves import Point, value_at
 from ncodec.bench.metrics import psnr_db
-from ncodec.container import QUALITIES, dump
+from ncodec.container import QUALITIES, Tag, dump
 from ncodec.enhancement.params import Params
 from ncodec.enhancement.slices import decode_slice
 from ncodec.entropy import Tables
@@ -108,11 +108,12 @@ def white_row(noise: np.ndarray, quality: int, tables: Tables) -> Row:
     height, width, channels = noise.shape
     rd_lambda, variance = float(LAMBDAS[quality - 1]), float(np.square(noise, dtype=np.float64).mean())
     clean = np.where(noise < 0, 255, 0).astype(np.uint8)  # so that their sum is a picture of 8 bits
-    payload = encode_residual((clean + noise).astype(np.uint8), clean, rd_lambda, tables)
+    section = encode_residual((clean + noise).astype(np.uint8), clean, rd_lambda, tables)
+    payload = section.payload
     row: Row = {"lambda": rd_lambda, "variance": variance, "is_coded": bool(payload)}
     if not payload:
         return row | {"rate_bpp": 0.0, "mse": variance, "ideal_bpp": 0.0, "shannon_bpp": 0.0, "step": None}
-    params, used = Params.from_bytes(payload[1:], channels)
+    params, used = Params.from_bytes(payload[1:], channels, section.tag == Tag.TRELLIS)
     _, (stream,) = unpack_streams(payload[1 + used :], 1, "enhancement")
     decoded, _ = decode_slice(stream, height, width, params, tables)
     mse = float(np.square(decoded - noise, dtype=np.float64).mean())

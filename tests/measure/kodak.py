@@ -25,7 +25,7 @@ from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, clean_and_noisy, kodak, models
 from ncodec import base, codec
 from ncodec.bench.metrics import psnr_db
-from ncodec.container import QUALITIES, Container, Tag, dump, parse
+from ncodec.container import ENHANCEMENTS, QUALITIES, Container, Tag, dump, parse
 from ncodec.enhancement import slices
 from ncodec.entropy import Encoder, Tables
 from ncodec.nets.model import Model
@@ -151,7 +151,8 @@ def encode(model: Model, pixels: np.ndarray, quality: int) -> Coded:
     ):
         box = codec.encode(Picture(pixels), model, quality, quality)
     plain = denoised[-1].copy()
-    add_residual(plain, box.section(Tag.ENHANCEMENT), 1.0, model.enhancement_tables)
+    layer = next(section for section in box.sections if section.tag == box.enhancement)
+    add_residual(plain, layer, 1.0, model.enhancement_tables)
     return Coded(box, dump(box), denoised[-1], plain, tuple(streams))
 
 
@@ -162,11 +163,11 @@ def file_row(coded: Coded, clean: np.ndarray, noisy: np.ndarray) -> Row:
     sections = {tag: bits_per_pixel * box.size_bytes(tag) for tag in Tag}
     noise = box.header.poisson_a / 2 + box.header.gaussian_b
     return {
-        "base_bpp": bits_per_pixel * len(dump(box.without(Tag.ENHANCEMENT))),
+        "base_bpp": bits_per_pixel * len(dump(box.without(*ENHANCEMENTS))),
         "total_bpp": bits_per_pixel * len(coded.data),
         "hyperprior_bpp": sections[Tag.HYPERPRIOR],
         "latents_bpp": sections[Tag.LATENTS],
-        "enhancement_bpp": sections[Tag.ENHANCEMENT],
+        "enhancement_bpp": sum(sections[tag] for tag in ENHANCEMENTS),
         "noisy_psnr_db": psnr_db(noisy, clean),
         "denoised_clean_psnr_db": psnr_db(coded.denoised, clean),
         "plain_noisy_psnr_db": psnr_db(coded.plain, noisy),

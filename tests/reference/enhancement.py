@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from reference.ans import Stream, Table, check_symbols, slices, unpack
-from reference.container import ENHANCEMENT, File
+from reference.container import ENHANCEMENT, TRELLIS, File
 from reference.params import Params, read_params
+from reference.trellis import NEXT, has_odd, odd_table
 from reference.weights import Weights
 
 RATIOS = (64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048)
@@ -17,21 +18,33 @@ def decode_residual(file: File, weights: Weights) -> tuple[np.ndarray, list[np.n
     """Residual float64 [height, width, channels], and of every slice the symbols [channels, 8, 8, by, bx]."""
     channels = 3 if file.rgb else 1
     residual = np.zeros((file.height, file.width, channels))
-    payload = file.section(ENHANCEMENT)
+    tag = TRELLIS if TRELLIS in file.sections else ENHANCEMENT
+    payload = file.section(tag)
     if not payload:
         return residual, []
-    params, used = read_params(payload[1:], channels)
+    params, used = read_params(payload[1:], channels, tag == TRELLIS)
     cuts = list(slices(file.height, file.width, 1))
     crc, streams = unpack(payload[1 + used :], len(cuts))
-    tables = weights.tables("enhancement")
+    tables = all_tables(weights)
     thresholds = class_thresholds(params, tables) if params.has_contexts else {}
     coded = []
     for cut, data in zip(cuts, streams, strict=True):
         height, width, _ = residual[cut].shape
         coded.append(Slice(params, thresholds, tables, height, width).decode(data))
-        residual[cut] = reconstruct(coded[-1], params, height, width)
-    check_symbols(crc, coded)
-    return residual, coded
+        residual[cut] = reconstruct(*coded[-1], params, height, width)
+    check_symbols(crc, [symbols for symbols, _ in coded])
+    return residual, [symbols for symbols, _ in coded]
+
+
+def all_tables(weights: Weights) -> list[Table]:
+    """`tables.enhancement`, and the odd rows after them."""
+    tables = weights.tables("enhancement")
+    return tables + [odd_table(row, tables) for row in range(201)]
+
+
+def half_steps(symbols: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    """What symbols under a trellis stand for."""
+    return 2 * symbols - np.where(odd, np.sign(symbols), 0)
 
 
 def steps(params: Params) -> list[list[Band]]:
@@ -54,19 +67,31 @@ class Slice:
         self.nothing = np.zeros((self.by, self.bx), np.int64)
         self.spreads: dict[Band, np.ndarray] = {}
         self.carries: dict[Band, np.ndarray] = {}
+        self.states = np.zeros((self.by, self.bx), np.int64)
 
-    def decode(self, data: bytes) -> np.ndarray:
-        """Symbols int64 [channels, 8, 8, by, bx]."""
+    def decode(self, data: bytes) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols int64 [channels, 8, 8, by, bx], and which of them are odd."""
         channels = 1 + max(channel for channel, _, _ in self.params.scales)
         symbols = np.zeros((channels, 8, 8, self.by, self.bx), np.int64)
+        odd = np.zeros(symbols.shape, bool)
         stream = Stream(data)
         for step in steps(self.params):
             rows = np.stack([self.rows(band) for band in step])
-            for band, decoded in zip(step, stream.pop_step(rows, self.tables), strict=True):
-                symbols[band] = decoded
-                self.remember(band, decoded)
+            if self.params.trellis:
+                for band, band_rows in zip(step, rows, strict=True):
+                    odd[band] = self.odd(band_rows)
+                    symbols[band] = stream.pop_step(band_rows + 201 * odd[band], self.tables)
+                    self.states = NEXT[symbols[band] & 1, self.states]
+            else:
+                symbols[tuple(np.transpose(step))] = stream.pop_step(rows, self.tables)
+            for band in step:
+                self.remember(band, half_steps(symbols[band], odd[band]) if self.params.trellis else symbols[band])
         stream.close()
-        return symbols
+        return symbols, odd
+
+    def odd(self, rows: np.ndarray) -> np.ndarray:
+        """Bool: where the odd quantiser coded a coefficient of these rows."""
+        return np.array([has_odd(row) for row in rows.ravel()]).reshape(rows.shape) & (self.states % 2 == 1)
 
     def exists(self, band: Band) -> np.ndarray:
         """Bool [by, bx]: where the block is large enough for the coefficient."""
@@ -104,21 +129,22 @@ class Slice:
 def class_thresholds(params: Params, tables: list[Table]) -> dict[Band, list[int]]:
     """For each coded band, what its contexts are held against."""
     spreads, carries, thresholds = {}, {}, {}
+    units, prior = (2, 12) if params.trellis else (1, 6)
     for band in [band for step in steps(params) for band in step]:
         channel, u, v = band
         table = tables[params.scales[band]]
         total = sum(abs(table.low + i) * count for i, count in enumerate(table.counts[:-1]))
-        spreads[band] = 18 * min(total >> 14, 63 * 1024)
+        spreads[band] = 18 * min(units * (total >> 14), 63 * 1024)
         own = carries.get((channel, u - 1, v), 0) + carries.get((channel, u, v - 1), 0)
         carries[band] = 2 * spreads[band] + (own >> 2) + (own >> 3)
         expected = own + spreads.get((channel - 1, u, v), 0)
-        thresholds[band] = [min(((expected + 6 * 1024) * ratio >> 18) - 6, 32767) for ratio in RATIOS]
+        thresholds[band] = [min(((expected + prior * 1024) * ratio >> 18) - prior, 32767) for ratio in RATIOS]
     return thresholds
 
 
-def reconstruct(symbols: np.ndarray, params: Params, height: int, width: int) -> np.ndarray:
+def reconstruct(symbols: np.ndarray, odd: np.ndarray, params: Params, height: int, width: int) -> np.ndarray:
     """Residual float64 [height, width, channels] of one slice from its symbols."""
-    size = np.abs(symbols)
+    size = np.abs(half_steps(symbols, odd)) / 2
     shift = np.where(size == 1, params.shifts[0], params.shifts[1])
     y = np.where(size == 0, 0, np.sign(symbols) * params.step * (size + (8 - shift) / 64))
     x = np.empty((height, width, len(symbols)))

@@ -9,13 +9,14 @@ USUAL_OFFSETS = (-15, -10, -7, -4, -1, 2, 4, 6, 9, 12, 15, 17)
 
 @dataclass(frozen=True)
 class Params:
-    """`shapes` and `offsets` by class; `scales` by band (c, u, v)."""
+    """`shapes` and `offsets` by class; `scales` by band (c, u, v); `trellis` from the section's tag."""
 
     step: float
     shifts: tuple[int, int]
     shapes: list[int]
     offsets: list[int]
     scales: dict[tuple[int, int, int], int]
+    trellis: bool
 
     @property
     def has_contexts(self) -> bool:
@@ -71,7 +72,7 @@ class Bits:
                 raise ValueError("padding is not 0")
 
 
-def read_params(data: bytes, channels: int) -> tuple[Params, int]:
+def read_params(data: bytes, channels: int, trellis: bool = False) -> tuple[Params, int]:
     """The parameters, and how many bytes they took."""
     bits = Bits(data)
     step = 2.0 ** (bits.number(8) / 16)
@@ -84,7 +85,7 @@ def read_params(data: bytes, channels: int) -> tuple[Params, int]:
         raise ValueError("an offset out of range")
     scales = read_scales(bits, channels)
     bits.pad()
-    return Params(step, shifts, [c[0] for c in classes], [c[1] for c in classes], scales), bits.at // 8
+    return Params(step, shifts, [c[0] for c in classes], [c[1] for c in classes], scales, trellis), bits.at // 8
 
 
 def read_scales(bits: Bits, channels: int) -> dict[tuple[int, int, int], int]:
