@@ -13,28 +13,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ncodec.container import SLICE_PIXELS
+from ncodec.container import SLICE_PIXELS, Section, Tag
 from ncodec.entropy import Decoder, Encoder, symbols_crc
 from ncodec.errors import DriftError, FormatError
 from ncodec.nets.architecture import HYPER_PER_LATENT, HYPER_STRIDE, LATENT_STRIDE
 from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.model import Model
-from ncodec.nets.prior import (
-    CONTEXT_HALO,
-    FEATURE_HALO,
-    SYMBOL_MAX,
-    decoded,
-    place_step,
-    split_step,
-)
+from ncodec.nets.prior import CONTEXT_HALO, FEATURE_HALO, SYMBOL_MAX, decoded, place_step, split_step
 from ncodec.nets.windows import Window, windows
+from ncodec.paths import LatentPaths
 from ncodec.streams import pack_streams, unpack_streams
+from ncodec.trellis.viterbi import SymbolCosts
 
 SLICE_LATENTS = SLICE_PIXELS // LATENT_STRIDE
 SLICE_HYPER = SLICE_PIXELS // HYPER_STRIDE
 
 CodeStep = Callable[[int, Window, Tensor, np.ndarray], np.ndarray]
-"""(step 0 or 1, slice, mean float integers [h, w, latent / 2], rows uint8 [n]) -> symbols int16 [n]."""
+"""(step 0 or 1, slice, mean float integers [h, w, latent / 2], rows uint8 [n]) -> half steps int32 [n]."""
 
 Adjust = Callable[[Tensor, Tensor], Tensor]
 """(latents float32 [h, w, latent], hyper-latents int16) -> latents of the same shape, to be coded in their place."""
@@ -45,43 +40,55 @@ class BaseLayer:
     """An encoded base layer.
 
     Attributes:
-        hyperprior, latents: payloads of the two sections.
+        hyperprior, latents: the two sections.
         y_hat: float32 [ceil(H/16), ceil(W/16), latent], the latents as every decoder will have them.
     """
 
-    hyperprior: bytes
-    latents: bytes
+    hyperprior: Section
+    latents: Section
     y_hat: Tensor
 
 
 @torch.inference_mode()
 def encode_base(model: Model, pixels: Tensor, quality: int, adjust: Adjust | None = None) -> BaseLayer:
-    """Picture uint8 [H, W, 1 or 3] -> latents, adjusted if wanted -> symbols -> section payloads."""
+    """Picture uint8 [H, W, 1 or 3] -> latents, adjusted if wanted -> symbols -> sections.
+
+    Adjusted latents lie near the points of the plain quantiser and are rounded to them; others go by a trellis.
+    """
     y = model.transforms.analyse(pixels, quality)
     z = hyper_latents(model, y)
     if adjust is not None:
         y = adjust(y, z)
-    hyperprior = _encode_hyper(model, z.cpu().numpy())
+    hyperprior = Section.of(Tag.HYPERPRIOR, _encode_hyper(model, z.cpu().numpy()))
+    costs = SymbolCosts.of(model.latent_tables)
     streams: list[bytes] = []
     crc = 0
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
         nonlocal crc
-        symbols = _quantise(y, step, window, mean)
-        symbols *= model.latent_tables.codes(rows)
-        crc = symbols_crc(symbols, crc)
+        values = _residual(y, step, window, mean)
         encoder = Encoder(model.latent_tables)
-        encoder.push(symbols, rows)
+        if adjust is None:
+            paths = LatentPaths(rows, model.latent_tables)
+            symbols = paths.quantise(values.cpu().numpy().reshape(-1), costs)
+            halves = paths.push(encoder, symbols)
+        else:
+            symbols = _rounded(values)
+            symbols *= model.latent_tables.codes(rows)
+            encoder.push(symbols, rows)
+            halves = whole_steps(symbols)
+        crc = symbols_crc(symbols, crc)
         streams.append(encoder.finish())
-        return symbols
+        return halves
 
     _code_latents(model, z, y, code)
-    return BaseLayer(hyperprior, pack_streams(crc, streams), y)
+    tag = Tag.LATENTS_TRELLIS if adjust is None else Tag.LATENTS
+    return BaseLayer(hyperprior, Section.of(tag, pack_streams(crc, streams)), y)
 
 
 @torch.inference_mode()
-def decode_base(model: Model, hyperprior: bytes, latents: bytes, height: int, width: int) -> Tensor:
-    """Section payloads -> symbols -> latents float32 [ceil(height/16), ceil(width/16), latent].
+def decode_base(model: Model, hyperprior: bytes, latents: Section, height: int, width: int) -> Tensor:
+    """Sections (checked before) -> symbols -> latents float32 [ceil(height/16), ceil(width/16), latent].
 
     Raises:
         FormatError: a payload breaks a rule of the format.
@@ -91,17 +98,21 @@ def decode_base(model: Model, hyperprior: bytes, latents: bytes, height: int, wi
     y_hat = torch.zeros(rows, columns, model.arch.latent, dtype=torch.float32, device=model.device)
     z = torch.from_numpy(_decode_hyper(model, hyperprior, height, width)).to(model.device)
     count = sum(1 for _ in windows(rows, columns, SLICE_LATENTS))
-    claimed, streams = unpack_streams(latents, 2 * count, "latents")
+    claimed, streams = unpack_streams(latents.payload, 2 * count, "latents")
     decoders = iter([Decoder(stream, model.latent_tables) for stream in streams])
     crc = 0
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
         nonlocal crc
         decoder = next(decoders)
-        symbols = decoder.pop(rows)
+        if latents.tag == Tag.LATENTS_TRELLIS:
+            symbols, halves = LatentPaths(rows, model.latent_tables).pop(decoder)
+        else:
+            symbols = decoder.pop(rows)
+            halves = whole_steps(symbols)
         decoder.close()
         crc = symbols_crc(symbols, crc)
-        return symbols
+        return halves
 
     try:
         _code_latents(model, z, y_hat, code)
@@ -124,33 +135,44 @@ def drop_uncoded(model: Model, z: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def coded_symbols(model: Model, y: Tensor, z: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(symbols, rows) of every step as the encoder meets them, symbols of rows that are not coded included.
+    """(symbols, rows) of every step by the plain quantiser, symbols of rows that are not coded included.
 
     For calibrating tables and for measuring; `y` float32 and `z` int16 as the analysis gives them, `y` is overwritten.
     """
     steps: list[tuple[np.ndarray, np.ndarray]] = []
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
-        steps.append((_quantise(y, step, window, mean), rows))
-        return steps[-1][0]
+        steps.append((_rounded(_residual(y, step, window, mean)), rows))
+        return whole_steps(steps[-1][0])
 
     _code_latents(model, z, y, code)
     return steps
 
 
-def _quantise(y: Tensor, step: int, window: Window, mean: Tensor) -> np.ndarray:
+def whole_steps(symbols: np.ndarray) -> np.ndarray:
+    """int32 half steps of int16 symbols of the plain quantiser."""
+    return 2 * symbols.astype(np.int32)
+
+
+def _residual(y: Tensor, step: int, window: Window, mean: Tensor) -> Tensor:
+    """float32 [h, w, latent / 2]: latents less their means, no larger than symbols can say."""
     residual = torch.sub(split_step(y[window.core], step), mean, alpha=2.0**-FEATURE_BITS)
-    return residual.round_().clamp_(-SYMBOL_MAX, SYMBOL_MAX).to(torch.int16).cpu().numpy().reshape(-1)
+    return residual.clamp_(-SYMBOL_MAX, SYMBOL_MAX)
+
+
+def _rounded(values: Tensor) -> np.ndarray:
+    """int16 [n]."""
+    return values.round().to(torch.int16).cpu().numpy().reshape(-1)
 
 
 def _code_latents(model: Model, z: Tensor, y: Tensor, code: CodeStep) -> None:
-    """Both steps of all slices: `code` turns parameters into symbols, `y` is overwritten with decoded latents."""
+    """Both steps of all slices: `code` turns parameters into half steps, `y` is overwritten with decoded latents."""
     features = latent_features(model, z, y.shape[0], y.shape[1])
     for step in (0, 1):
         for window in windows(y.shape[0], y.shape[1], SLICE_LATENTS, CONTEXT_HALO):
             mean, rows = step_parameters(model, features, y, window, step)
-            symbols = code(step, window, mean, rows.cpu().numpy().reshape(-1))
-            values = decoded(mean, torch.from_numpy(symbols).to(mean.device).view(mean.shape))
+            halves = code(step, window, mean, rows.cpu().numpy().reshape(-1))
+            values = decoded(mean, torch.from_numpy(halves).to(mean.device).view(mean.shape))
             place_step(y[window.core], values.float().mul_(2.0**-FEATURE_BITS), step)
 
 

@@ -45,7 +45,7 @@ def encode(
     adjust = partial(refine, model, pixels, noise, quality, effort, progress=progress) if effort else None
     with own_precision(model.device):
         base = encode_base(model, pixels, quality, adjust)
-        sections = [Section.of(Tag.HYPERPRIOR, base.hyperprior), Section.of(Tag.LATENTS, base.latents)]
+        sections = [base.hyperprior, base.latents]
         if noise_quality is not None:
             clean = _synthesise(model, base.y_hat, quality, picture.pixels.shape)
             sections.append(encode_residual(picture.pixels, clean, _lambda(noise_quality), model.enhancement_tables))
@@ -86,9 +86,9 @@ def decode(box: Container, models: Models, strength: float, grain: bool = False,
     if strength < 1 and layer is None:
         raise RequestError("the file holds no enhancement layer, only the denoised picture: say --denoise or --grain")
     model = models.by_id(head.model)
-    residual = Section.of(layer, box.section(layer)) if layer else None
+    residual = box.checked(layer) if layer else None
     with own_precision(model.device):
-        y_hat = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
+        y_hat = decode_base(model, box.section(Tag.HYPERPRIOR), box.checked(box.latents), head.height, head.width)
         pixels = _synthesise(model, y_hat, head.quality, (head.height, head.width, head.channels))
     if residual:
         add_residual(pixels, residual, 1 - strength, model.enhancement_tables)

@@ -49,18 +49,20 @@ class Tag(IntEnum):
     LATENTS = 0x02
     ENHANCEMENT = 0x03
     ALPHA = 0x04
-    TRELLIS = 0x05
+    ENHANCEMENT_TRELLIS = 0x05
+    LATENTS_TRELLIS = 0x06
     ICC = 0x81
     EXIF = 0x82
 
     @property
     def label(self) -> str:
         """What users call it."""
-        return self.name.lower() if self not in ENHANCEMENTS else "enhancement"
+        return self.name.lower().removesuffix("_trellis")
 
 
-ENHANCEMENTS = (Tag.ENHANCEMENT, Tag.TRELLIS)
-"""The enhancement layer by a scalar quantiser, or by a trellis: a file has one of them at most."""
+LATENTS = (Tag.LATENTS, Tag.LATENTS_TRELLIS)
+ENHANCEMENTS = (Tag.ENHANCEMENT, Tag.ENHANCEMENT_TRELLIS)
+"""By a plain quantiser, or by a trellis: a file has latents of one kind, and an enhancement layer of one or of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,30 +118,38 @@ class Container:
         """True if the file holds a section of this type, damaged or not."""
         return any(section.tag == tag for section in self.sections)
 
-    def size_bytes(self, tag: int) -> int:
-        """Payload bytes of a section, 0 if it is not there."""
-        return sum(len(section.payload) for section in self.sections if section.tag == tag)
+    def size_bytes(self, *tags: int) -> int:
+        """Payload bytes of sections, 0 for those that are not there."""
+        return sum(len(section.payload) for section in self.sections if section.tag in tags)
 
     @property
     def enhancement(self) -> Tag | None:
         """The type of the section that holds the enhancement layer, damaged or not."""
         return next((tag for tag in ENHANCEMENTS if self.has(tag)), None)
 
+    @property
+    def latents(self) -> Tag:
+        """The type of the section that holds the latents."""
+        return LATENTS[self.has(Tag.LATENTS_TRELLIS)]
+
     def section(self, tag: int) -> bytes:
-        """The payload of a section that must be there. Raises Damaged if its checksum does not fit, FormatError."""
+        """The payload of `checked`."""
+        return self.checked(tag).payload
+
+    def checked(self, tag: int) -> Section:
+        """A section that must be there. Raises Damaged if its checksum does not fit, FormatError."""
         for section in self.sections:
             if section.tag == tag:
                 if zlib.crc32(section.payload) != section.crc:
                     raise Damaged(f"the {Tag(tag).label} section is damaged: its checksum does not fit")
-                return section.payload
+                return section
         raise FormatError(f"the file has no {Tag(tag).label} section")
 
     def kept_share(self) -> float | None:
         """Share of the residual's energy (noise, mostly) that the enhancement layer keeps; None without a layer."""
-        if self.enhancement is None:
+        if (layer := self.enhancement) is None:
             return None
-        payload = self.section(self.enhancement)
-        return payload[0] / KEPT_UNIT if payload else 0.0
+        return self.section(layer)[0] / KEPT_UNIT if self.size_bytes(layer) else 0.0
 
     def without(self, *tags: int) -> Container:
         """The same file less some sections; nothing is decoded or checked."""
@@ -173,7 +183,7 @@ def parse(data: bytes) -> Container:
         FormatError: any other rule of docs/format.md is broken. Nothing else is ever raised.
     """
     cursor = _Cursor(data)
-    if (magic := cursor.peek(len(MAGIC))) != MAGIC[: len(magic)] or not data:
+    if (magic := data[: len(MAGIC)]) != MAGIC[: len(magic)] or not data:
         raise FormatError("not an .ncd file: it does not begin with the .ncd signature")
     fixed = cursor.take(_FIXED.size, "the header")
     _, version, mode, quality, count, model, width, height, a, b = _FIXED.unpack(fixed)
@@ -215,11 +225,10 @@ def _check_sections(header: Header, sections: list[Section]) -> tuple[Section, .
     known = {int(tag) for tag in Tag}
     if unknown := [tag for tag in tags if tag not in known and not tag & _OPTIONAL]:
         raise FormatError(f"section type {unknown[0]:#04x} is not known and must not be skipped")
-    for tag in (Tag.HYPERPRIOR, Tag.LATENTS):
-        if tag not in tags:
-            raise FormatError(f"the file has no {tag.label} section")
-    if all(tag in tags for tag in ENHANCEMENTS):
-        raise FormatError("the file has two enhancement sections")
+    for kinds, least in (((Tag.HYPERPRIOR,), 1), (LATENTS, 1), (ENHANCEMENTS, 0)):
+        there = sum(tag in tags for tag in kinds)
+        if not least <= there <= 1:
+            raise FormatError(f"the file has {'two' if there else 'no'} {kinds[0].label} section{'s' * (there > 1)}")
     if header.has_alpha != (Tag.ALPHA in tags):
         raise FormatError("the colour mode and the alpha section disagree")
     return tuple(sections)
@@ -231,9 +240,6 @@ class _Cursor:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
-
-    def peek(self, size: int) -> bytes:
-        return self.data[self.at : self.at + size]
 
     def take(self, size: int, what: str) -> bytes:
         left = len(self.data) - self.at

@@ -21,6 +21,9 @@ TOTAL = 1 << 24
 ESCAPE_BITS = 16
 """Raw bits of a symbol after the escape."""
 
+NEVER_BITS = 1e6
+"""Of a symbol that cannot be coded."""
+
 _stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue] - its stubs leave it out
 AnsCoder = _stream.stack.AnsCoder
 Categorical = _stream.model.Categorical
@@ -216,3 +219,14 @@ def symbol_bits(tables: Tables, reach: int) -> np.ndarray:
     bits = np.where(outside, ESCAPE_BITS, 0) - np.log2(counts / TOTAL)
     bits[~tables.is_coded] = 0
     return bits.astype(np.float32)
+
+
+def magnitude_bits(tables: Tables, magnitudes: int) -> np.ndarray:
+    """Bits that a magnitude costs in each row, sign included.
+
+    Returns:
+        float32 [rows, magnitudes]; beyond a table its escape and 16 raw bits, in a row that is not coded 0 for 0.
+    """
+    bits = symbol_bits(tables, magnitudes - 1)[:, magnitudes - 1 :]  # the tables are symmetric
+    bits[~tables.is_coded, 1:] = NEVER_BITS
+    return bits

@@ -6,7 +6,7 @@ import math
 import zlib
 from dataclasses import dataclass
 
-from ncodec.container import ENHANCEMENTS, Container, Tag
+from ncodec.container import ENHANCEMENTS, LATENTS, Container, Tag
 from ncodec.errors import ModelError
 from ncodec.weights import release_of
 
@@ -66,8 +66,8 @@ def describe(box: Container, size_bytes: int) -> FileInfo:
         size_bytes: of the whole file.
     """
     head = box.header
-    base = box.size_bytes(Tag.HYPERPRIOR) + box.size_bytes(Tag.LATENTS)
-    enhancement, alpha = sum(map(box.size_bytes, ENHANCEMENTS)), box.size_bytes(Tag.ALPHA)
+    base = box.size_bytes(Tag.HYPERPRIOR, *LATENTS)
+    enhancement, alpha = box.size_bytes(*ENHANCEMENTS), box.size_bytes(Tag.ALPHA)
     payloads = sum(len(section.payload) for section in box.sections)
     bits_per_pixel = 8 / (head.width * head.height)
     damaged = _damaged(box)

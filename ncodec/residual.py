@@ -39,7 +39,7 @@ def encode_residual(pixels: np.ndarray, clean: np.ndarray, rd_lambda: float, tab
     gain_bits = rd_lambda * (energy - error) / channels
     if 8 * len(payload) >= gain_bits:
         return Section.of(Tag.ENHANCEMENT, b"")
-    return Section.of(Tag.TRELLIS if params.trellis else Tag.ENHANCEMENT, payload)
+    return Section.of(Tag.ENHANCEMENT_TRELLIS if params.trellis else Tag.ENHANCEMENT, payload)
 
 
 def add_residual(clean: np.ndarray, section: Section, share: float, tables: Tables) -> None:
@@ -53,7 +53,7 @@ def add_residual(clean: np.ndarray, section: Section, share: float, tables: Tabl
     if not payload:
         return
     height, width, channels = clean.shape
-    params, used = Params.from_bytes(payload[1:], channels, section.tag == Tag.TRELLIS)
+    params, used = Params.from_bytes(payload[1:], channels, section.tag == Tag.ENHANCEMENT_TRELLIS)
     places = list(_slices(height, width))
     claimed, streams = unpack_streams(payload[1 + used :], len(places), "enhancement")
     crc = 0

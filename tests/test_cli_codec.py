@@ -153,7 +153,7 @@ def put(path: Path, box: Container, tag: Tag, payload: bytes, claimed: int | Non
 
 
 def test_damaged_enhancement_layer_stops_only_plain_decodes(encoded: Path, weights: Path, capfd: Output) -> None:
-    damaged(encoded, Tag.ENHANCEMENT)
+    damaged(encoded, parse(encoded.read_bytes()).enhancement)
     assert main(["decode", "in.ncd", "-o", "plain.png", "--model", str(weights)]) == 4
     assert "in.ncd: the enhancement section is damaged" in capfd.readouterr().err
     assert main(["decode", "in.ncd", "-o", "clean.png", "--model", str(weights), "--denoise"]) == 0
@@ -163,9 +163,9 @@ def test_damaged_enhancement_layer_stops_only_plain_decodes(encoded: Path, weigh
 def test_drift_has_its_own_status(encoded: Path, weights: Path, capfd: Output) -> None:
     """Other symbols than the encoder claims to have coded, in a file without damage."""
     box = parse(encoded.read_bytes())
-    latents = bytearray(box.section(Tag.LATENTS))
+    latents = bytearray(box.section(box.latents))
     latents[0] ^= 1  # the checksum of the symbols comes first
-    put(encoded, box, Tag.LATENTS, bytes(latents))
+    put(encoded, box, box.latents, bytes(latents))
     assert main(["decode", "in.ncd", "-o", "out.png", "--model", str(weights)]) == 6
     assert "in.ncd: this machine decoded other latents" in capfd.readouterr().err
     assert not Path("out.png").exists()

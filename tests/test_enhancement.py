@@ -16,19 +16,19 @@ from ncodec.enhancement import slices
 from ncodec.enhancement.choose import choose, sample
 from ncodec.enhancement.contexts import class_thresholds, code_planes, mean_magnitudes
 from ncodec.enhancement.params import CLASSES, USUAL_OFFSETS, ZIGZAG, ContextClass, Params
-from ncodec.enhancement.quantiser import dequantise, magnitude_bits
+from ncodec.enhancement.quantiser import dequantise
 from ncodec.enhancement.rows import class_rows
 from ncodec.enhancement.slices import CodedSlice, decode_slice, encode_slice
 from ncodec.enhancement.tables import MEANS, ROWS, SCALES, SHAPES, build_tables
 from ncodec.enhancement.transform import COLOUR, dct_matrix, forward, inverse
-from ncodec.enhancement.trellis import with_odd_rows
-from ncodec.entropy import TOTAL, Encoder, Tables
+from ncodec.enhancement.trellis import with_odd
+from ncodec.entropy import TOTAL, Encoder, Tables, magnitude_bits
 from ncodec.errors import FormatError, Truncated
 
 LAMBDAS = np.geomspace(0.0018, 0.09, 8)
 """Of the qualities 1 ... 8 (docs/design.md)."""
 
-TABLES = with_odd_rows(build_tables())
+TABLES = with_odd(build_tables())
 
 FEW = settings(max_examples=40, deadline=None)
 MANY = settings(max_examples=100, deadline=None)
@@ -118,7 +118,7 @@ def test_tables_are_symmetric_and_have_the_means_they_are_named_after():
 def test_tables_of_another_model_are_refused():
     few = Tables(TABLES.low[:2], TABLES.size[:2], TABLES.row_counts(1))
     with pytest.raises(ValueError, match="201"):
-        with_odd_rows(few)
+        with_odd(few)
 
 
 # Transform

@@ -10,11 +10,12 @@ PACKAGE = Path(__file__).parent.parent / "ncodec"
 LEVEL = {
     "errors": 0, "compat": 0, "effort": 0,
     "claim": 1, "container": 1, "entropy": 1, "exif": 1, "streams": 1, "device": 1,
-    "picture": 2, "noise": 2, "enhancement": 2,
-    "nets": 3, "alpha": 3, "residual": 3, "upright": 3,
-    "weights": 4, "base": 4, "descent": 4, "target": 4,
-    "refine": 5,
-    "codec": 6, "info": 6, "api": 7, "cli": 8,
+    "picture": 2, "noise": 2, "trellis": 2,
+    "enhancement": 3, "paths": 3,
+    "nets": 4, "alpha": 4, "residual": 4, "upright": 4,
+    "weights": 5, "base": 5, "descent": 5, "target": 5,
+    "refine": 6,
+    "codec": 7, "info": 7, "api": 8, "cli": 9,
 }  # fmt: skip
 HOME = {
     "constriction": {"entropy"},

@@ -120,7 +120,7 @@ def test_conformance_files_reach_every_part_of_the_format():
         params = [read_params(payload[1:], channels)[0] for payload, channels in payloads if payload]
         assert {p.has_contexts for p in params} == {False, True}
     assert {f.rgb for f in files} == {False, True}
-    assert {tag for f in files for tag in f.sections} == {1, 2, 3, 4, 5, 0x81, 0x82}
+    assert {tag for f in files for tag in f.sections} == {1, 2, 3, 4, 5, 6, 0x81, 0x82}
     assert any(not {3, 5} & set(f.sections) for f in files)
     assert any(f.width > 1024 for f in files)
 

@@ -15,26 +15,16 @@ from ncodec.enhancement.dependent import reconstruct
 from ncodec.enhancement.params import ContextClass, Params
 from ncodec.enhancement.slices import encode_slice
 from ncodec.enhancement.tables import MEANS, ROWS, SCALES, build_tables
-from ncodec.enhancement.trellis import (
-    FIRST_SCALES,
-    LAST_SCALE,
-    NEXT_STATE,
-    ZERO_COUNT,
-    Walk,
-    finer_scale,
-    half_steps,
-    has_odd,
-    odd_rows,
-    with_odd_rows,
-)
-from ncodec.enhancement.viterbi import MAGNITUDES, STATES, Stretch, SymbolCosts, costs_ahead, search
+from ncodec.enhancement.trellis import FIRST_SCALES, LAST_SCALE, finer_row, finer_scale, with_odd
 from ncodec.entropy import TOTAL
 from ncodec.info import describe
+from ncodec.trellis.states import NEXT_STATE, ZERO_COUNT, Walk, half_steps
+from ncodec.trellis.viterbi import MAGNITUDES, STATES, Stretch, SymbolCosts, costs_ahead, search
 from test_enhancement import LAMBDAS, detail, ideal_quantiser_bits, layer, white
 
-TABLES = with_odd_rows(build_tables())
+TABLES = with_odd(build_tables())
 COSTS = SymbolCosts.of(TABLES)
-WITH_ODD = [row for row in range(ROWS) if has_odd(row)]
+WITH_ODD = [row for row in range(ROWS) if finer_row(row)]
 
 
 def test_every_state_is_reached_by_an_even_and_by_an_odd_symbol():
@@ -70,7 +60,7 @@ def path_cost(magnitudes: tuple[int, ...], sizes: np.ndarray, rows: np.ndarray, 
     """
     cost = 0.0
     for magnitude, size, row in zip(magnitudes, sizes.tolist(), rows.tolist(), strict=True):
-        odd = state & has_odd(row)
+        odd = state & (finer_row(row) > 0)
         error = size - (2 * magnitude - odd if magnitude else 0)
         cost += weight * error**2
         if magnitude and not (-2 <= error <= 2 or (magnitude <= 2 and error < 0)):
@@ -106,22 +96,22 @@ def test_the_search_finds_the_best_of_all_paths(seed: int):
 
 def test_costs_ahead_are_those_of_the_best_paths():
     rng = np.random.default_rng(3)
-    sizes = np.abs(rng.normal(0, 3, (9, 2500))).astype(np.float32)  # more blocks than are searched at once
+    sizes = np.abs(rng.normal(0, 3, (9, 4500))).astype(np.float32)  # more blocks than are searched at once
     rows = rng.choice([27, 80, 131, 10], sizes.shape).astype(np.uint8)
     stretch = Stretch(sizes, rows, 2.4, COSTS)
     ahead = costs_ahead(stretch, [4, 9])
-    assert ahead.shape == (2, STATES, 2500)
+    assert ahead.shape == (2, STATES, 4500)
     assert not ahead[1].any()
     rest = Stretch(sizes[4:], rows[4:], 2.4, COSTS)
     for state in (0, 3):
-        found = search(rest, np.full(2500, state, np.uint8))
-        for block in (0, 2048, 2499):
+        found = search(rest, np.full(4500, state, np.uint8))
+        for block in (0, 4096, 4499):
             best = path_cost(tuple(found[:, block].tolist()), sizes[4:, block], rows[4:, block], 2.4, state)
             assert ahead[0, state, block] == pytest.approx(best, rel=1e-5)
 
 
 def test_a_walk_follows_the_parities_of_all_symbols():
-    walk = Walk((1, 3))
+    walk = Walk((1, 3), TABLES)
     states = [0, 0, 0]
     for symbols in ([1, 0, -32768], [-3, 2, 32767], [5, -1, 0], [0, 0, 0]):
         walk.advance(np.array([symbols], np.int16))
@@ -132,7 +122,7 @@ def test_a_walk_follows_the_parities_of_all_symbols():
 
 
 def test_odd_rows_do_not_wrap_around():
-    assert odd_rows(np.array([200], np.uint8), np.array([1], np.uint8)).tolist() == [401]
+    assert Walk((1,), TABLES).rows(np.array([200], np.uint8), np.array([1], np.uint8)).tolist() == [401]
 
 
 def test_symbols_stand_for_half_steps():
@@ -183,7 +173,7 @@ def boxed(*sections: Section) -> Container:
 
 
 def test_a_file_has_one_enhancement_layer_of_either_kind():
-    scalar, trellis = Section.of(Tag.ENHANCEMENT, b"\x80a"), Section.of(Tag.TRELLIS, b"\x80b")
+    scalar, trellis = Section.of(Tag.ENHANCEMENT, b"\x80a"), Section.of(Tag.ENHANCEMENT_TRELLIS, b"\x80b")
     for section in (scalar, trellis):
         box = boxed(section)
         info = describe(box, len(dump(box)))

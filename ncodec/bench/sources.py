@@ -12,8 +12,8 @@ from ncodec.bench.row import ID_DIGITS
 PACKAGE = Path(ncodec.__file__).parent
 CODE = {
     "ncodec": (
-        *("alpha.py", "base.py", "codec.py", "container.py", "entropy.py", "residual.py", "streams.py"),
-        *("enhancement/*.py", "nets/[!dg]*.py", "noise/*.py", "bench/methods/ours.py"),
+        *("alpha.py", "base.py", "codec.py", "container.py", "entropy.py", "paths.py", "residual.py", "streams.py"),
+        *("enhancement/*.py", "nets/[!dg]*.py", "noise/*.py", "trellis/*.py", "bench/methods/ours.py"),
     ),
     "refining": ("descent.py", "effort.py", "refine.py", "target.py", "nets/gradient.py"),
     "networks": ("nets/dncnn.py", "nets/windows.py", "bench/methods/denoisers.py"),

@@ -17,7 +17,7 @@ from ncodec.container import ENHANCEMENTS, Tag, dump, parse
 from ncodec.errors import Damaged
 
 _KIND = Kind(reads=NCD, ending="-base.ncd")
-_USED = frozenset(tag.name.lower() for tag in Tag)
+_USED = frozenset(tag.label for tag in Tag)
 """Sections that stop a decode where they are damaged; it skips those that this version does not know."""
 
 

@@ -21,12 +21,12 @@ from ncodec.enhancement.params import (
     Params,
     reconstruction,
 )
-from ncodec.enhancement.quantiser import magnitude_bits, thresholds
+from ncodec.enhancement.quantiser import thresholds
 from ncodec.enhancement.scales import smooth_scales
 from ncodec.enhancement.spectrum import Cells, Spectrum
 from ncodec.enhancement.tables import ROWS, SCALES, SHAPES
 from ncodec.enhancement.transform import BLOCK, forward
-from ncodec.entropy import Tables
+from ncodec.entropy import Tables, magnitude_bits
 
 PATCH = 64
 """Width and height in pixels of the patches that a sample is made of."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from ncodec.enhancement.contexts import Step, code_planes
 from ncodec.enhancement.params import CLASSES, SHIFT_BIAS, SHIFT_STEPS, USUAL_OFFSETS, ContextClass, Params, golomb_bits
-from ncodec.enhancement.quantiser import Quantiser, magnitude_bits
+from ncodec.enhancement.quantiser import Quantiser
 from ncodec.enhancement.rows import class_rows
 from ncodec.enhancement.tables import ROWS, SCALES, SHAPES
-from ncodec.entropy import Tables
+from ncodec.entropy import Tables, magnitude_bits
 
 _MAGNITUDES = 64  # larger ones count as this one here
 _REACH = 20  # largest difference of an offset from the usual one that is tried

@@ -10,9 +10,9 @@ from ncodec.enhancement.contexts import Step, code_planes, steps
 from ncodec.enhancement.params import Params
 from ncodec.enhancement.quantiser import Quantiser
 from ncodec.enhancement.rows import SliceRows
-from ncodec.enhancement.trellis import Walk, half_steps, odd_rows
-from ncodec.enhancement.viterbi import Stretch, SymbolCosts, costs_ahead, search
 from ncodec.entropy import Decoder, Tables
+from ncodec.trellis.states import Walk, half_steps
+from ncodec.trellis.viterbi import Stretch, SymbolCosts, costs_ahead, search
 
 Sink = Callable[[np.ndarray, np.ndarray], None]
 """Gets the int16 symbols and the uint16 rows of a band, both flat, in coding order."""
@@ -25,9 +25,9 @@ class DependentDecoder:
         odd: uint8 [C, 8, 8, by, bx], 1 where a symbol is of the odd quantiser.
     """
 
-    def __init__(self, decoder: Decoder, rows: SliceRows, shape: tuple[int, ...]) -> None:
+    def __init__(self, decoder: Decoder, rows: SliceRows, shape: tuple[int, ...], tables: Tables) -> None:
         self._decoder, self._rows = decoder, rows
-        self._walk = Walk(shape[3:])
+        self._walk = Walk(shape[3:], tables)
         self.odd = np.zeros(shape, np.uint8)
 
     def code(self, step: Step, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +36,7 @@ class DependentDecoder:
         symbols, odd = np.empty(rows.shape, np.int16), np.empty(rows.shape, np.uint8)
         for i, band_rows in enumerate(rows):
             odd[i] = self._walk.odd(band_rows)
-            symbols[i] = self._decoder.pop(odd_rows(band_rows, odd[i]).reshape(-1)).reshape(band_rows.shape)
+            symbols[i] = self._decoder.pop(self._walk.rows(band_rows, odd[i]).reshape(-1)).reshape(band_rows.shape)
             self._walk.advance(symbols[i])
         self.odd[step.bands] = odd
         return symbols, half_steps(symbols, odd)
@@ -64,13 +64,13 @@ class DependentQuantiser:
             params: of the picture.
             rows: of the slice.
             sample_lambda: lambda per sample.
-            tables: that `with_odd_rows` gives.
+            tables: with odd rows.
             sink: gets what is to be coded.
         """
         half = params.step / 2
         self._planes, self._rows, self._sink = planes, rows, sink
         self._weight, self._costs = sample_lambda * half**2, SymbolCosts.of(tables)
-        self._walk = Walk(planes.shape[3:])
+        self._walk = Walk(planes.shape[3:], tables)
         self.sizes = np.abs(planes) * np.float32(1 / half)
         self.odd = np.zeros(planes.shape, np.uint8)
         order = [step.bands for step in steps(params)]
@@ -119,7 +119,7 @@ class DependentQuantiser:
         odd = np.empty(rows.shape, np.uint8)
         for i, band_rows in enumerate(rows):
             odd[i] = self._walk.odd(band_rows)
-            self._sink(symbols[i].reshape(-1), odd_rows(band_rows, odd[i]).reshape(-1))
+            self._sink(symbols[i].reshape(-1), self._walk.rows(band_rows, odd[i]).reshape(-1))
             self._walk.advance(symbols[i])
         self.odd[step.bands] = odd
         return symbols, half_steps(symbols, odd)

@@ -10,13 +10,13 @@ from ncodec.enhancement.classes import fit_offsets
 from ncodec.enhancement.contexts import Step, code_planes
 from ncodec.enhancement.dependent import DependentQuantiser
 from ncodec.enhancement.params import BANDS, SHIFT_BIAS, SHIFT_STEPS, ContextClass, Params
-from ncodec.enhancement.quantiser import magnitude_bits
 from ncodec.enhancement.rows import SliceRows, class_rows
 from ncodec.enhancement.scales import smooth_scales
 from ncodec.enhancement.tables import ROWS, SCALES, SHAPES
 from ncodec.enhancement.transform import BLOCK
-from ncodec.enhancement.trellis import half_steps, has_odd
-from ncodec.entropy import Tables
+from ncodec.enhancement.trellis import finer_row
+from ncodec.entropy import Tables, magnitude_bits
+from ncodec.trellis.states import half_steps
 
 TRELLIS_WEIGHT = 2.4
 """Best lambda * (step / 2)^2 per sample: measured on noise and on codec residuals; much the same at all rates."""
@@ -32,7 +32,7 @@ def trellis_step_index(weight: float) -> int:
 
 def has_odd_rows(params: Params) -> bool:
     """Whether any coefficient could get an odd quantiser; otherwise a trellis changes nothing."""
-    return any(map(has_odd, np.unique(class_rows(params)).tolist()))
+    return any(map(finer_row, np.unique(class_rows(params)).tolist()))
 
 
 class _Trial:

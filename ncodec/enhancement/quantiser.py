@@ -7,22 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.enhancement.params import Params
-from ncodec.entropy import Tables, symbol_bits
+from ncodec.entropy import Tables, magnitude_bits
 
 _MAX_SYMBOL = (1 << 15) - 1
 _LEAST_FIRST, _LEAST_SECOND, _MOST_SECOND = 0.3, 1.2, 1.999  # bounds of the thresholds of 1 and 2, in steps
-_NEVER = 1e6  # bits of a symbol that cannot be coded
-
-
-def magnitude_bits(tables: Tables, magnitudes: int) -> np.ndarray:
-    """Bits that a magnitude costs in each row, sign included.
-
-    Returns:
-        float32 [rows, magnitudes]; beyond a table its escape and 16 raw bits, in a row that is not coded 0 for 0.
-    """
-    bits = symbol_bits(tables, magnitudes - 1)[:, magnitudes - 1 :]  # the tables are symmetric
-    bits[~tables.is_coded, 1:] = _NEVER
-    return bits
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def encode_slice(residual: np.ndarray, params: Params, rd_lambda: float, tables:
         residual: int16 [H, W, C], C as in the params, H and W from 1.
         params: of the picture, from `choose`.
         rd_lambda: as in `choose`; decides which coefficients are worth their bits.
-        tables: of the model, see `tables.py` and `trellis.with_odd_rows`.
+        tables: of the model, see `tables.py` and `trellis.with_odd`.
     """
     height, width, _ = residual.shape
     planes = forward(residual)
@@ -77,7 +77,7 @@ def decode_slice(data: bytes, height: int, width: int, params: Params, tables: T
     rows_of = SliceRows(params, height, width)
     shape = planes_shape(height, width, params.channels)
     if params.trellis:
-        trellis = DependentDecoder(decoder, rows_of, shape)
+        trellis = DependentDecoder(decoder, rows_of, shape, tables)
         symbols = code_planes(trellis.code, shape, params, tables)
         coefficients = reconstruct(symbols, trellis.odd, params)
     else:

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from ncodec.enhancement.tables import ROWS as ENHANCEMENT_ROWS
-from ncodec.enhancement.trellis import with_odd_rows
+from ncodec.enhancement.trellis import with_odd
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 from ncodec.nets.architecture import Architecture
 from ncodec.nets.inference import Transforms
 from ncodec.nets.prior import ExactPrior
+from ncodec.paths import with_odd as latents_with_odd
 
 GRAPH_VERSION = 2
 """Version of the graph that the tensors describe (docs/format.md); a weights file of another one is refused."""
@@ -34,7 +35,7 @@ class Model:
         transforms: analysis, hyper-analysis and synthesis, floating point.
         prior: the exact entropy model.
         hyper_tables: one row per hyper-latent channel.
-        latent_tables: one row per scale; row 0 is not coded.
+        latent_tables: one row per scale, row 0 is not coded; and their odd rows.
         enhancement_tables: of the enhancement layer, with the odd rows that follow from them.
     """
 
@@ -89,8 +90,8 @@ def model_from_tensors(
             Transforms(arch, tensors, device, dtype),
             ExactPrior(arch, tensors).to(device),
             _tables(tensors, "hyper", arch.hyper),
-            _tables(tensors, "latent", len(tensors["prior.thresholds"]) + 1),
-            with_odd_rows(_tables(tensors, "enhancement", ENHANCEMENT_ROWS)),
+            latents_with_odd(_tables(tensors, "latent", len(tensors["prior.thresholds"]) + 1)),
+            with_odd(_tables(tensors, "enhancement", ENHANCEMENT_ROWS)),
         )
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as err:  # torch's words for misfits, too
         raise ModelError(f"{name} is not a valid base model: {err}") from err

@@ -203,9 +203,9 @@ def place_step(latents: Tensor, values: Tensor, colour: int) -> None:
             latents[place][..., parity::2] = values[place]
 
 
-def decoded(mean: Tensor, symbols: Tensor) -> Tensor:
-    """Mean (float integers) and int16 symbols of one shape -> decoded latents, integers of its format, clamped."""
-    return torch.add(mean, symbols, alpha=1 << FEATURE_BITS).clamp_(-FEATURE_MAX, FEATURE_MAX)
+def decoded(mean: Tensor, halves: Tensor) -> Tensor:
+    """Mean (float integers) and int32 half steps of one shape -> decoded latents, integers of its format, clamped."""
+    return torch.add(mean, halves, alpha=1 << FEATURE_BITS - 1).clamp_(-FEATURE_MAX, FEATURE_MAX)
 
 
 def _row_lookup(thresholds: Tensor) -> tuple[int, Tensor]:

@@ -63,7 +63,7 @@ def srgb() -> bytes:
 def latents(box: Container, model: Model) -> np.ndarray:
     """Little-endian int32 [ceil(height/16), ceil(width/16), M], units 2^-7."""
     head = box.header
-    y = decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), head.height, head.width)
+    y = decode_base(model, box.section(Tag.HYPERPRIOR), box.checked(box.latents), head.height, head.width)
     return (y.double() * 128).numpy().astype("<i4")
 
 
@@ -72,7 +72,7 @@ def enhancement_symbols(box: Container, model: Model) -> list[np.ndarray]:
     payload = box.section(box.enhancement) if box.enhancement else b""
     if not payload:
         return []
-    params, used = Params.from_bytes(payload[1:], box.header.channels, box.enhancement == Tag.TRELLIS)
+    params, used = Params.from_bytes(payload[1:], box.header.channels, box.enhancement == Tag.ENHANCEMENT_TRELLIS)
     places = slices(box.header.height, box.header.width, 1)
     sizes = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in places]
     _, streams = unpack_streams(payload[1 + used :], len(sizes), "enhancement")

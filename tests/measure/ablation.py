@@ -96,7 +96,7 @@ def rows_of(job: Job, name: str, path: Path) -> Iterator[Row]:
     decoders = {name: model} | ({"left out": load(path, leave_out=True)} if name == "released" else {})
     for quality in range(1, QUALITIES + 1):
         box = codec.encode(Picture(noisy), model, quality, None)
-        y_hat = base.decode_base(model, box.section(Tag.HYPERPRIOR), box.section(Tag.LATENTS), height, width)
+        y_hat = base.decode_base(model, box.section(Tag.HYPERPRIOR), box.checked(box.latents), height, width)
         about = {"kind": "picture", "picture": job.path.stem, "sigma": job.sigma, "quality": quality}
         about["base_bpp"] = 8 * len(dump(box)) / (height * width)
         for variant, decoder in decoders.items():

@@ -113,7 +113,7 @@ def white_row(noise: np.ndarray, quality: int, tables: Tables) -> Row:
     row: Row = {"lambda": rd_lambda, "variance": variance, "is_coded": bool(payload)}
     if not payload:
         return row | {"rate_bpp": 0.0, "mse": variance, "ideal_bpp": 0.0, "shannon_bpp": 0.0, "step": None}
-    params, used = Params.from_bytes(payload[1:], channels, section.tag == Tag.TRELLIS)
+    params, used = Params.from_bytes(payload[1:], channels, section.tag == Tag.ENHANCEMENT_TRELLIS)
     _, (stream,) = unpack_streams(payload[1 + used :], 1, "enhancement")
     decoded, _ = decode_slice(stream, height, width, params, tables)
     mse = float(np.square(decoded - noise, dtype=np.float64).mean())

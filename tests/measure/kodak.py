@@ -25,7 +25,7 @@ from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, clean_and_noisy, kodak, models
 from ncodec import base, codec
 from ncodec.bench.metrics import psnr_db
-from ncodec.container import ENHANCEMENTS, QUALITIES, Container, Tag, dump, parse
+from ncodec.container import ENHANCEMENTS, LATENTS, QUALITIES, Container, Tag, dump, parse
 from ncodec.enhancement import slices
 from ncodec.entropy import Encoder, Tables
 from ncodec.nets.model import Model
@@ -166,7 +166,7 @@ def file_row(coded: Coded, clean: np.ndarray, noisy: np.ndarray) -> Row:
         "base_bpp": bits_per_pixel * len(dump(box.without(*ENHANCEMENTS))),
         "total_bpp": bits_per_pixel * len(coded.data),
         "hyperprior_bpp": sections[Tag.HYPERPRIOR],
-        "latents_bpp": sections[Tag.LATENTS],
+        "latents_bpp": sum(sections[tag] for tag in LATENTS),
         "enhancement_bpp": sum(sections[tag] for tag in ENHANCEMENTS),
         "noisy_psnr_db": psnr_db(noisy, clean),
         "denoised_clean_psnr_db": psnr_db(coded.denoised, clean),
@@ -197,7 +197,7 @@ def integers_row(weights: Path, coded: Coded, clean: np.ndarray, noisy: np.ndarr
         "float_bits": rate_bpp.item() * x.shape[2] * x.shape[3],
         "ideal_bits": sum(stream.ideal_bits for stream in base_streams),
         "stream_bits": 8 * sum(stream.size_bytes for stream in base_streams),
-        "section_bits": 8 * (coded.box.size_bytes(Tag.HYPERPRIOR) + coded.box.size_bytes(Tag.LATENTS)),
+        "section_bits": 8 * coded.box.size_bytes(Tag.HYPERPRIOR, *LATENTS),
         "float_psnr_db": psnr_db(denoised, clean),
         "psnr_db": psnr_db(coded.denoised, clean),
     }

@@ -30,6 +30,7 @@ from ncodec.entropy import Decoder, Encoder
 from ncodec.nets.inference import Transforms
 from ncodec.nets.model import Model
 from ncodec.nets.prior import ExactPrior
+from ncodec.paths import LatentPaths
 from ncodec.picture import Picture
 
 PICTURE, SIGMA, SEED = "kodim05", 25, 4
@@ -50,6 +51,7 @@ WATCHED = (
     (ExactPrior, "features", "integer networks"),
     (ExactPrior, "step1", "integer networks"),
     (ExactPrior, "step2", "integer networks"),
+    (LatentPaths, "quantise", "latents' paths"),
     (Encoder, "push", "entropy coder"),
     (Encoder, "finish", "entropy coder"),
     (Decoder, "__init__", "entropy coder"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.ans import Stream, check_symbols, slices, unpack
-from reference.container import HYPERPRIOR, LATENTS, File
+from reference.ans import Stream, Table, check_symbols, slices, unpack
+from reference.container import HYPERPRIOR, LATENTS, LATENTS_TRELLIS, File
 from reference.integer import Networks
+from reference.trellis import NEXT, half_steps, with_odd_tables
 from reference.weights import Weights
 
 
@@ -16,8 +17,9 @@ def decode_latents(file: File, weights: Weights) -> np.ndarray:
     rows, columns = -(-file.height // 16), -(-file.width // 16)
     features = networks.features(decode_hyper_latents(file, weights), rows, columns)
     cuts = list(slices(file.height, file.width, 16))
-    crc, streams = unpack(file.section(LATENTS), 2 * len(cuts))
-    tables = weights.tables("latent")
+    trellis = LATENTS_TRELLIS in file.sections
+    crc, streams = unpack(file.section(LATENTS_TRELLIS if trellis else LATENTS), 2 * len(cuts))
+    tables = all_tables(weights)
 
     latents = np.zeros((rows, columns, weights.architecture["latent"]), np.int64)
     parity = np.indices(latents.shape).sum(0) % 2
@@ -27,12 +29,37 @@ def decode_latents(file: File, weights: Weights) -> np.ndarray:
         for cut, data in zip(cuts, streams[step * len(cuts) :], strict=False):
             mine = parity[cut] == step
             stream = Stream(data)
-            symbols = stream.pop_step(choice[cut][mine], tables)
+            rows = choice[cut][mine]
+            symbols, odd = pop_paths(stream, rows, tables) if trellis else (stream.pop_step(rows, tables), False)
             stream.close()
-            latents[cut][mine] = np.clip(means[cut][mine] + 128 * symbols, 1 - 2**23, 2**23 - 1)
+            halves = half_steps(symbols, np.broadcast_to(odd, symbols.shape))
+            latents[cut][mine] = np.clip(means[cut][mine] + 64 * halves, 1 - 2**23, 2**23 - 1)
             coded.append(symbols)
     check_symbols(crc, coded)
     return latents
+
+
+def all_tables(weights: Weights) -> list[Table]:
+    """`tables.latent`, and the odd rows after them."""
+    tables = weights.tables("latent")
+    return with_odd_tables(tables, [r + 6 if 9 <= r <= len(tables) - 7 else None for r in range(len(tables))])
+
+
+def pop_paths(stream: Stream, rows: np.ndarray, tables: list[Table]) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols int64 of the array of a stream under a trellis, and which of them are odd coded."""
+    count = len(tables) // 2
+    on_paths = np.array([bool(tables[count + row].counts) for row in rows.tolist()], bool)
+    symbols = stream.pop_step(np.where(on_paths, 0, rows), tables)
+    odd = np.zeros(len(rows), bool)
+    places = np.array(sorted(np.flatnonzero(on_paths).tolist(), key=lambda i: rows[i]), np.int64)
+    paths = -(-len(places) // 128)
+    states = np.zeros(paths, np.int64)
+    for first in range(0, len(places), max(paths, 1)):
+        now = places[first : first + paths]
+        odd[now] = states[: len(now)] % 2 == 1
+        symbols[now] = stream.pop_step(rows[now] + count * odd[now], tables)
+        states[: len(now)] = NEXT[symbols[now] & 1, states[: len(now)]]
+    return symbols, odd
 
 
 def decode_hyper_latents(file: File, weights: Weights) -> np.ndarray:

@@ -8,7 +8,8 @@ import zlib
 from dataclasses import dataclass
 
 MAGIC = bytes.fromhex("894e43440d0a1a0a")
-HYPERPRIOR, LATENTS, ENHANCEMENT, ALPHA, TRELLIS, ICC, EXIF = 0x01, 0x02, 0x03, 0x04, 0x05, 0x81, 0x82
+HYPERPRIOR, LATENTS, ENHANCEMENT, ALPHA, ICC, EXIF = 0x01, 0x02, 0x03, 0x04, 0x81, 0x82
+ENHANCEMENT_TRELLIS, LATENTS_TRELLIS = 0x05, 0x06
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def read(data: bytes) -> File:
 def check_tags(tags: list[int], alpha: bool) -> None:
     """Ascending, each at most once, none unknown that must be known, none missing."""
     check(tags == sorted(set(tags)), "sections out of order")
-    check(all(tag >= 0x80 or HYPERPRIOR <= tag <= TRELLIS for tag in tags), "a section of an unknown kind")
-    check({HYPERPRIOR, LATENTS} <= set(tags), "no base layer")
-    check(not {ENHANCEMENT, TRELLIS} <= set(tags), "two enhancement layers")
+    check(all(tag >= 0x80 or HYPERPRIOR <= tag <= LATENTS_TRELLIS for tag in tags), "a section of an unknown kind")
+    check(HYPERPRIOR in tags and (LATENTS in tags) != (LATENTS_TRELLIS in tags), "not one base layer")
+    check(not {ENHANCEMENT, ENHANCEMENT_TRELLIS} <= set(tags), "two enhancement layers")
     check((ALPHA in tags) == alpha, "mode and sections do not agree about alpha")
 
 

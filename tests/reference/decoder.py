@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference.base import decode_latents, denoised
-from reference.container import ALPHA, ENHANCEMENT, EXIF, ICC, TRELLIS, File, read, read_png
+from reference.container import ALPHA, ENHANCEMENT, ENHANCEMENT_TRELLIS, EXIF, ICC, File, read, read_png
 from reference.enhancement import decode_residual
 from reference.weights import Weights
 
@@ -56,7 +56,9 @@ def decode(data: bytes, weights: Weights) -> Decoded:
     if file.model_id != weights.id:
         raise ValueError("these are not the weights of the file")
     latents = decode_latents(file, weights)
-    residual, symbols = decode_residual(file, weights) if {ENHANCEMENT, TRELLIS} & set(file.sections) else (None, [])
+    residual, symbols = (
+        decode_residual(file, weights) if {ENHANCEMENT, ENHANCEMENT_TRELLIS} & set(file.sections) else (None, [])
+    )
     alpha = None
     if ALPHA in file.sections:
         rows = read_png(file.section(ALPHA), file.width, file.height)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from reference.ans import Stream, Table, check_symbols, slices, unpack
-from reference.container import ENHANCEMENT, TRELLIS, File
+from reference.container import ENHANCEMENT, ENHANCEMENT_TRELLIS, File
 from reference.params import Params, read_params
-from reference.trellis import NEXT, has_odd, odd_table
+from reference.trellis import NEXT, half_steps, with_odd_tables
 from reference.weights import Weights
 
 RATIOS = (64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048)
@@ -18,11 +18,11 @@ def decode_residual(file: File, weights: Weights) -> tuple[np.ndarray, list[np.n
     """Residual float64 [height, width, channels], and of every slice the symbols [channels, 8, 8, by, bx]."""
     channels = 3 if file.rgb else 1
     residual = np.zeros((file.height, file.width, channels))
-    tag = TRELLIS if TRELLIS in file.sections else ENHANCEMENT
+    tag = ENHANCEMENT_TRELLIS if ENHANCEMENT_TRELLIS in file.sections else ENHANCEMENT
     payload = file.section(tag)
     if not payload:
         return residual, []
-    params, used = read_params(payload[1:], channels, tag == TRELLIS)
+    params, used = read_params(payload[1:], channels, tag == ENHANCEMENT_TRELLIS)
     cuts = list(slices(file.height, file.width, 1))
     crc, streams = unpack(payload[1 + used :], len(cuts))
     tables = all_tables(weights)
@@ -38,13 +38,16 @@ def decode_residual(file: File, weights: Weights) -> tuple[np.ndarray, list[np.n
 
 def all_tables(weights: Weights) -> list[Table]:
     """`tables.enhancement`, and the odd rows after them."""
-    tables = weights.tables("enhancement")
-    return tables + [odd_table(row, tables) for row in range(201)]
+    return with_odd_tables(weights.tables("enhancement"), [finer(row) for row in range(201)])
 
 
-def half_steps(symbols: np.ndarray, odd: np.ndarray) -> np.ndarray:
-    """What symbols under a trellis stand for."""
-    return 2 * symbols - np.where(odd, np.sign(symbols), 0)
+def finer(row: int) -> int | None:
+    """The row of which the odd one is made; None where there is none."""
+    shape, scale = divmod(row - 1, 50)
+    scale += 1
+    if row == 0 or not (19, 18, 22, 26)[shape] <= scale <= 48:
+        return None
+    return 50 * shape + min(scale + 4, max(24 + scale // 2, scale + 2))
 
 
 def steps(params: Params) -> list[list[Band]]:
@@ -91,7 +94,9 @@ class Slice:
 
     def odd(self, rows: np.ndarray) -> np.ndarray:
         """Bool: where the odd quantiser coded a coefficient of these rows."""
-        return np.array([has_odd(row) for row in rows.ravel()]).reshape(rows.shape) & (self.states % 2 == 1)
+        return np.array([finer(int(row)) is not None for row in rows.ravel()]).reshape(rows.shape) & (
+            self.states % 2 == 1
+        )
 
     def exists(self, band: Band) -> np.ndarray:
         """Bool [by, bx]: where the block is large enough for the coefficient."""

@@ -7,6 +7,7 @@ from measure.sections.markdown import Row, milliseconds, number, of_kind, percen
 COLUMNS = {
     "transforms": ("analysis", "synthesis"),
     "integer networks": ("integer networks",),
+    "latents' paths": ("latents' paths",),
     "entropy coder": ("entropy coder",),
     "noise estimation": ("noise estimation",),
     "enhancement": ("enhancement", "enhancement: entropy coder"),
