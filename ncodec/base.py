@@ -51,10 +51,7 @@ class BaseLayer:
 
 @torch.inference_mode()
 def encode_base(model: Model, pixels: Tensor, quality: int, adjust: Adjust | None = None) -> BaseLayer:
-    """Picture uint8 [H, W, 1 or 3] -> latents, adjusted if wanted -> symbols -> sections.
-
-    Adjusted latents lie near the points of the plain quantiser and are rounded to them; others go by a trellis.
-    """
+    """Picture uint8 [H, W, 1 or 3] -> latents, adjusted if wanted -> symbols -> sections."""
     y = model.transforms.analyse(pixels, quality)
     z = hyper_latents(model, y)
     if adjust is not None:
@@ -66,24 +63,16 @@ def encode_base(model: Model, pixels: Tensor, quality: int, adjust: Adjust | Non
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
         nonlocal crc
-        values = _residual(y, step, window, mean)
+        paths = LatentPaths(rows, model.latent_tables)
+        symbols = paths.quantise(residual(y[window.core], step, mean).cpu().numpy().reshape(-1), costs)
         encoder = Encoder(model.latent_tables)
-        if adjust is None:
-            paths = LatentPaths(rows, model.latent_tables)
-            symbols = paths.quantise(values.cpu().numpy().reshape(-1), costs)
-            halves = paths.push(encoder, symbols)
-        else:
-            symbols = _rounded(values)
-            symbols *= model.latent_tables.codes(rows)
-            encoder.push(symbols, rows)
-            halves = whole_steps(symbols)
+        halves = paths.push(encoder, symbols)
         crc = symbols_crc(symbols, crc)
         streams.append(encoder.finish())
         return halves
 
     _code_latents(model, z, y, code)
-    tag = Tag.LATENTS_TRELLIS if adjust is None else Tag.LATENTS
-    return BaseLayer(hyperprior, Section.of(tag, pack_streams(crc, streams)), y)
+    return BaseLayer(hyperprior, Section.of(Tag.LATENTS_TRELLIS, pack_streams(crc, streams)), y)
 
 
 @torch.inference_mode()
@@ -142,7 +131,7 @@ def coded_symbols(model: Model, y: Tensor, z: Tensor) -> list[tuple[np.ndarray, 
     steps: list[tuple[np.ndarray, np.ndarray]] = []
 
     def code(step: int, window: Window, mean: Tensor, rows: np.ndarray) -> np.ndarray:
-        steps.append((_rounded(_residual(y, step, window, mean)), rows))
+        steps.append((_rounded(residual(y[window.core], step, mean)), rows))
         return whole_steps(steps[-1][0])
 
     _code_latents(model, z, y, code)
@@ -154,10 +143,10 @@ def whole_steps(symbols: np.ndarray) -> np.ndarray:
     return 2 * symbols.astype(np.int32)
 
 
-def _residual(y: Tensor, step: int, window: Window, mean: Tensor) -> Tensor:
-    """float32 [h, w, latent / 2]: latents less their means, no larger than symbols can say."""
-    residual = torch.sub(split_step(y[window.core], step), mean, alpha=2.0**-FEATURE_BITS)
-    return residual.clamp_(-SYMBOL_MAX, SYMBOL_MAX)
+def residual(latents: Tensor, step: int, mean: Tensor) -> Tensor:
+    """Latents [h, w, latent] -> float32 [h, w, latent / 2]: a step's less their means, no larger than symbols say."""
+    values = torch.sub(split_step(latents, step), mean, alpha=2.0**-FEATURE_BITS)
+    return values.clamp_(-SYMBOL_MAX, SYMBOL_MAX)
 
 
 def _rounded(values: Tensor) -> np.ndarray:

@@ -26,6 +26,8 @@ WEIGHT = 4.5
 """Bits that a squared error of one squared half step is worth: twice what latents alone would want (that of a uniform
 quantiser at high rates is 6 / ln 2 / 4): measured in the picture, where the network errs, too."""
 
+_LARGEST = 2 * (np.iinfo(np.int16).max - 1)  # half steps: a magnitude may be one more than half of them
+
 
 def with_odd(tables: Tables) -> Tables:
     """`tables.latent` and after them their odd rows."""
@@ -69,26 +71,40 @@ class LatentPaths:
         shape = (-(-len(self._dealt) // self._paths), self._paths)
         sizes, rows = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)  # row 0 is not coded: it costs nothing
         dealt = values[self._dealt]
-        sizes.reshape(-1)[: len(dealt)] = 2 * np.abs(dealt)
+        sizes.reshape(-1)[: len(dealt)] = np.minimum(2 * np.abs(dealt), _LARGEST)
         rows.reshape(-1)[: len(dealt)] = self._rows[self._dealt]
         found = search(Stretch(sizes, rows, WEIGHT, costs), np.zeros(self._paths, np.uint8))
         symbols[self._dealt] = np.copysign(found.reshape(-1)[: len(dealt)], dealt)
         return symbols
 
-    def push(self, encoder: Encoder, symbols: np.ndarray) -> np.ndarray:
-        """Code int16 symbols [n]; returns what they stand for, int32 [n], in half steps."""
+    def odd(self, symbols: np.ndarray) -> np.ndarray:
+        """uint8 [n]: 1 where int16 symbols [n] are of the odd quantiser."""
         odd = np.zeros(len(symbols), np.uint8)
         walk = Walk((self._paths,), self._tables)
+        for place in self._places():
+            walk.states = walk.states[: len(place)]
+            odd[place] = walk.odd(self._rows[place])
+            walk.advance(symbols[place])
+        return odd
+
+    def bits(self, symbols: np.ndarray, odd: np.ndarray, costs: SymbolCosts) -> float:
+        """What it costs to code int16 symbols [n], of which `odd` says the quantiser."""
+        return float(costs.of_symbols(self._doubled(odd), symbols).sum(dtype=np.float64))
+
+    def push(self, encoder: Encoder, symbols: np.ndarray) -> np.ndarray:
+        """Code int16 symbols [n]; returns what they stand for, int32 [n], in half steps."""
+        odd = self.odd(symbols)
         others = symbols.copy()
         others[self._dealt] = 0
         encoder.push(others, self._others)
+        rows = self._doubled(odd)
         for place in self._places():
-            walk.states = walk.states[: len(place)]
-            rows = self._rows[place]
-            odd[place] = walk.odd(rows)
-            encoder.push(symbols[place], walk.rows(rows, odd[place]))
-            walk.advance(symbols[place])
+            encoder.push(symbols[place], rows[place])
         return half_steps(symbols, odd)
+
+    def _doubled(self, odd: np.ndarray) -> np.ndarray:
+        """uint16 [n]: rows in the doubled tables."""
+        return self._rows + len(self._tables.size) // 2 * odd.astype(np.uint16)
 
     def pop(self, decoder: Decoder) -> tuple[np.ndarray, np.ndarray]:
         """The mirror of `push`: symbols, int16 [n], and what they stand for."""

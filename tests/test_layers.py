@@ -13,7 +13,7 @@ LEVEL = {
     "picture": 2, "noise": 2, "trellis": 2,
     "enhancement": 3, "paths": 3,
     "nets": 4, "alpha": 4, "residual": 4, "upright": 4,
-    "weights": 5, "base": 5, "descent": 5, "target": 5,
+    "weights": 5, "base": 5, "target": 5,
     "refine": 6,
     "codec": 7, "info": 7, "api": 8, "cli": 9,
 }  # fmt: skip
@@ -24,7 +24,7 @@ HOME = {
     "compressai": set(),
     "rich": {"cli"},
     "click": {"cli"},
-    "torch": {"compat", "device", "nets", "weights", "base", "descent", "target", "refine", "codec", "api", "cli"},
+    "torch": {"compat", "device", "nets", "weights", "base", "target", "refine", "codec", "api", "cli"},
 }
 LIMIT_LINES = 250
 

@@ -15,7 +15,7 @@ CODE = {
         *("alpha.py", "base.py", "codec.py", "container.py", "entropy.py", "paths.py", "residual.py", "streams.py"),
         *("enhancement/*.py", "nets/[!dg]*.py", "noise/*.py", "trellis/*.py", "bench/methods/ours.py"),
     ),
-    "refining": ("descent.py", "effort.py", "refine.py", "target.py", "nets/gradient.py"),
+    "refining": ("effort.py", "refine.py", "target.py", "nets/gradient.py"),
     "networks": ("nets/dncnn.py", "nets/windows.py", "bench/methods/denoisers.py"),
     "noise": ("noise/*.py",),
     "bm3d": ("bench/methods/denoisers.py",),

@@ -40,6 +40,11 @@ class SymbolCosts:
         """From the tables that `with_odd_rows` gives."""
         return cls(magnitude_bits(tables, MAGNITUDES).reshape(-1), odd_rows(tables))
 
+    def of_symbols(self, rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+        """float32 [n]: bits of int16 symbols [n] of rows [n], odd ones among them."""
+        magnitudes = np.minimum(np.abs(symbols.astype(np.int32)), MAGNITUDES - 1)
+        return self.bits.take(rows.astype(np.int32) * MAGNITUDES + magnitudes)
+
 
 @dataclass(frozen=True)
 class Stretch:

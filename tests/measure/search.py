@@ -15,15 +15,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-import torch
-from torch import Tensor
 
 from measure.results import RESULTS, Row, circumstances, write
 from measure.work import all_jobs, models
 from ncodec import codec, refine
 from ncodec.bench.metrics import psnr_db
 from ncodec.container import dump, parse
-from ncodec.descent import Descent
 from ncodec.effort import SCHEDULES, Schedule
 from ncodec.noise import Noise, add_noise
 from ncodec.picture import Picture
@@ -35,31 +32,22 @@ SIGMAS = (0, 25)
 CPU_SECONDS_PER_VARIANT = 60
 
 
-class EachForItself(Descent):
-    """Adam (Kingma and Ba 2015): the usual gradient is each latent's own."""
-
-    def __init__(self, latents: Tensor, schedule: Schedule) -> None:
-        super().__init__(latents, schedule)
-        self._squares = torch.zeros_like(latents)
-
-    def _mean_square(self, gradient: Tensor) -> Tensor:
-        return gradient.square()
-
-
 FIRST = SCHEDULES[0]
-VARIANTS: dict[str, tuple[Schedule | None, float, type[Descent]]] = {
-    "no search": (None, 1.25, Descent),
-    "effort 1": (FIRST, 1.25, Descent),
-    "random rounding (chance 1)": (replace(FIRST, chance=1.0), 1.25, Descent),
-    "each latent its own scale (Adam)": (FIRST, 1.25, EachForItself),
-    "one view": (replace(FIRST, views=1), 1.25, Descent),
-    "two views": (replace(FIRST, views=2), 1.25, Descent),
-    "eight views": (replace(FIRST, views=8), 1.25, Descent),
-    "lambda times 1": (FIRST, 1.0, Descent),
-    "effort 2": (SCHEDULES[1], 1.25, Descent),
-    "effort 2 without chance": (replace(SCHEDULES[1], chance=0.0), 1.25, Descent),
+USUAL = refine.ERROR_FACTOR, refine.CURVATURE
+VARIANTS: dict[str, tuple[Schedule | None, float, float]] = {
+    "no search": (None, *USUAL),
+    "effort 1": (FIRST, *USUAL),
+    "steps of one length": (replace(FIRST, last=1.0), *USUAL),
+    "curvature 16": (FIRST, refine.ERROR_FACTOR, 16.0),
+    "curvature 27": (FIRST, refine.ERROR_FACTOR, 27.0),
+    "lambda times 1": (FIRST, 1.0, refine.CURVATURE),
+    "one view": (replace(FIRST, views=1), *USUAL),
+    "two views": (replace(FIRST, views=2), *USUAL),
+    "eight views": (replace(FIRST, views=8), *USUAL),
+    "effort 2": (SCHEDULES[1], *USUAL),
+    "effort 3": (SCHEDULES[2], *USUAL),
 }
-"""Name -> schedule, factor of lambda, and what walks."""
+"""Name -> schedule, factor of lambda, curvature."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +89,9 @@ def measure(job: Job) -> list[Row]:
     """A variant's rows of one crop, all qualities."""
     model = models().by_name(job.model)
     noisy = add_noise(job.clean, Noise.gaussian(job.sigma), job.number) if job.sigma else job.clean
-    schedule, factor, walks = VARIANTS[job.variant]
+    schedule, factor, curvature = VARIANTS[job.variant]
     if schedule is not None:
-        refine.SCHEDULES, refine.ERROR_FACTOR, refine.Descent = (schedule,), factor, walks
+        refine.SCHEDULES, refine.ERROR_FACTOR, refine.CURVATURE = (schedule,), factor, curvature
     rows: list[Row] = []
     for quality in QUALITIES:
         begin = time.process_time()

@@ -40,7 +40,7 @@ class Ncodec:
     def kmac_per_pixel(self) -> float:
         """Transforms and integer networks; the encoder of both layers needs the synthesis, too.
 
-        Refining runs it there and back in each round and there twice more, and the networks of step 2 as often; and
+        Refining runs it there and back in each round and there once more, and the networks of step 2 as often; and
         both transforms for each view of its target (of a picture without noise one is enough).
         """
         arch = self.model.arch
@@ -49,8 +49,8 @@ class Ncodec:
         total = analysis + synthesis * (1 if self.strength == 1 else 2) + 2 * exact
         if self.effort:
             search = SCHEDULES[self.effort - 1]
-            total += search.views * (analysis + synthesis) + 2 * (search.rounds + 1) * synthesis
-            total += (search.rounds + 2) * arch.context_kmac_per_pixel()
+            total += search.views * (analysis + synthesis) + (2 * search.rounds + 1) * synthesis
+            total += (search.rounds + 1) * arch.context_kmac_per_pixel()
             total += exact - arch.context_kmac_per_pixel()
         return total
 
