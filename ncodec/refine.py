@@ -11,28 +11,32 @@ where a parabola of that slope, and of the curvature that the error has on the a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ncodec.base import latent_features, residual, step_parameters
+from ncodec.base import SLICE_LATENTS, latent_features, residual, step_parameters
 from ncodec.effort import SCHEDULES, Schedule
 from ncodec.nets.architecture import LAMBDAS, LATENT_STRIDE
 from ncodec.nets.exact import FEATURE_BITS
 from ncodec.nets.gradient import Area
 from ncodec.nets.model import Model
 from ncodec.nets.prior import CONTEXT_HALO, decoded, place_step
-from ncodec.nets.windows import Window, windows
+from ncodec.nets.windows import Span, Window, windows
 from ncodec.noise import Noise
 from ncodec.paths import LatentPaths
 from ncodec.target import Progress, best_estimate, ignore
 from ncodec.trellis.states import half_steps
 from ncodec.trellis.viterbi import SymbolCosts
 
-CORE, HALO = 96, 8
-"""Latents a side that are refined together, and those around them that are looked at; even, as checkerboards are."""
+GROUP = 3 * SLICE_LATENTS
+"""Latents a side that are refined together. Their symbols are found as the file will code them, slice by slice: the
+search counts on every single error, and other paths, which one other context leads to, lose half of what it has won."""
+
+TILE, HALO = 96, 8
+"""Latents a side whose gradient is taken at once, for memory's sake, and those around them that are looked at."""
 
 ERROR_FACTOR = 1.25
 """Of lambda. Searched latents cost fewer bits for the same error; some of them are better spent on less error: what is
@@ -110,32 +114,43 @@ def refine(
         costs=SymbolCosts.of(model.latent_tables),
     )
     found, around = y.clone(), y.clone()
-    near, wide = (list(windows(height, width, CORE, halo)) for halo in (CONTEXT_HALO, HALO))
-    for number, view in enumerate(zip(near, wide, strict=True)):
-        search = _Search(task, around, *view)
+    groups = list(windows(height, width, GROUP))
+    for number, group in enumerate(groups):
+        search = _Search(task, around, group)
         for done in search.run():
-            progress((schedule.views + schedule.rounds * (number + done) / len(near)) / steps)
-        found[search.near.core] = search.best
+            progress((schedule.views + schedule.rounds * (number + done) / len(groups)) / steps)
+        found[group.core] = search.best
     return found
 
 
 class _Search:
-    """Refines the latents of one window's core.
+    """Refines the latents of one group.
 
     Attributes:
-        y: float32 [h, w, latent], all latents as far as they are known: those around the window stay; those of the core
-            are overwritten by what will be decoded.
-        best: float32, the latents of the core that were best.
+        y: float32 [h, w, latent], all latents as far as they are known; the group's are overwritten by what will be
+            decoded.
+        best: float32, the latents of the group that were best.
     """
 
-    def __init__(self, task: Task, y: Tensor, near: Window, wide: Window) -> None:
-        self.task, self.y, self.near, self.wide = task, y, near, wide
-        self.points = y[near.core].clone()
+    def __init__(self, task: Task, y: Tensor, group: Window) -> None:
+        self.task, self.y, self.group = task, y, group
+        self.points = y[group.core].clone()
         self.best, self._decoded, self._slope, self._cost = self.points, self.points, self.points, math.inf
-        self.area, self.target = _judged(near, wide, task.target)
-        self.target = self.target.to(y.device)
         self.error_weight = ERROR_FACTOR * float(LAMBDAS[task.quality - 1]) / task.target.shape[2]
-        self._first = self._parameters(0)
+        height, width = y.shape[:2]
+        self._slices = self._parts(windows(height, width, SLICE_LATENTS, CONTEXT_HALO))
+        tiles = self._parts(windows(height, width, TILE, HALO))
+        judged = [(tile, *_judged(tile, task.target)) for tile in tiles]
+        self._tiles = [(tile, area, target.to(y.device)) for tile, area, target in judged]
+        self._first = [self._parameters(0, part) for part in self._slices]
+
+    def _parts(self, parts: Iterable[Window]) -> list[Window]:
+        """Those of the group."""
+        return [part for part in parts if _lies(part.rows, self.group.rows) and _lies(part.columns, self.group.columns)]
+
+    def _place(self, part: Window) -> tuple[slice, slice]:
+        """Where the part lies in the group."""
+        return replace(part, outer_rows=self.group.rows, outer_columns=self.group.columns).inner()
 
     def run(self) -> Iterator[float]:
         """Leave the best latents of the rounds in `best`, and decoded in `y`; yields how much is done."""
@@ -143,7 +158,7 @@ class _Search:
         first = FIRST_SHARE
         for number in range(rounds):
             found, bits = self._quantise()
-            error, slope = self._gradient(found)
+            error, slope = self._gradient()
             cost = bits + self.error_weight * error
             if cost < self._cost:
                 self.best, self._decoded, self._slope, self._cost = self.points, found, slope, cost
@@ -156,56 +171,60 @@ class _Search:
             self.points = self.points + aims.sub_(self.points).mul_(share).clamp_(-FARTHEST, FARTHEST)
             yield (number + 1) / rounds
         found, bits = self._quantise()
-        if bits + self.error_weight * self._error(found) < self._cost:
+        if bits + self.error_weight * self._error() < self._cost:
             self.best, self._decoded = self.points, found
-        self.y[self.near.core] = self._decoded
+        self.y[self.group.core] = self._decoded
 
     def _quantise(self) -> tuple[Tensor, float]:
-        """What the points would be decoded to now, and its bits."""
+        """Make `y` what the points would be decoded to now; returns a copy, and the bits."""
         bits = 0.0
         for step in (0, 1):
-            mean, paths = self._parameters(1) if step else self._first
-            values = residual(self.points, step, mean).cpu().numpy().reshape(-1)
-            symbols = paths.quantise(values, self.task.costs)
-            odd = paths.odd(symbols)
-            bits += paths.bits(symbols, odd, self.task.costs)
-            halves = torch.from_numpy(half_steps(symbols, odd)).to(mean.device).view(mean.shape)
-            found = decoded(mean, halves).float().mul_(2.0**-FEATURE_BITS)
-            place_step(self.y[self.near.core], found, step)
-        return self.y[self.near.core].clone(), bits
+            for part, first in zip(self._slices, self._first, strict=True):
+                mean, paths = self._parameters(1, part) if step else first
+                values = residual(self.points[self._place(part)], step, mean).cpu().numpy().reshape(-1)
+                symbols = paths.quantise(values, self.task.costs)
+                odd = paths.odd(symbols)
+                bits += paths.bits(symbols, odd, self.task.costs)
+                halves = torch.from_numpy(half_steps(symbols, odd)).to(mean.device).view(mean.shape)
+                place_step(self.y[part.core], decoded(mean, halves).float().mul_(2.0**-FEATURE_BITS), step)
+        return self.y[self.group.core].clone(), bits
 
-    def _parameters(self, step: int) -> tuple[Tensor, LatentPaths]:
-        """Means of a step, and the paths of its symbols; those of step 2 follow the latents of step 1 as they are."""
-        mean, rows = step_parameters(self.task.model, self.task.features, self.y, self.near, step)
+    def _parameters(self, step: int, part: Window) -> tuple[Tensor, LatentPaths]:
+        """Means of a slice's step, and the paths of its symbols; those of step 2 follow the latents as they are now."""
+        mean, rows = step_parameters(self.task.model, self.task.features, self.y, part, step)
         return mean, LatentPaths(rows.cpu().numpy().reshape(-1), self.task.model.latent_tables)
 
-    def _error(self, latents: Tensor) -> float:
-        """Squared error."""
+    def _error(self) -> float:
+        """Squared error of `y`. Where tiles meet it counts twice."""
         error_of = self.task.model.transforms.synthesis_gradient.error
-        return error_of(self._with_surroundings(latents), self.task.quality, self.target, self.area).item()
+        quality = self.task.quality
+        return sum(error_of(self.y[tile.outer], quality, target, area).item() for tile, area, target in self._tiles)
 
-    def _gradient(self, latents: Tensor) -> tuple[float, Tensor]:
-        """Squared error and its derivatives by `latents`, those of the core."""
+    def _gradient(self) -> tuple[float, Tensor]:
+        """The same, and its derivatives by the group's latents."""
         gradient_of = self.task.model.transforms.synthesis_gradient
-        error, gradient = gradient_of(self._with_surroundings(latents), self.task.quality, self.target, self.area)
-        return error.item(), gradient[self.wide.inner()]
+        total, slope = 0.0, torch.empty_like(self.points)
+        for tile, area, target in self._tiles:
+            error, found = gradient_of(self.y[tile.outer], self.task.quality, target, area)
+            slope[self._place(tile)] = found[tile.inner()]
+            total += error.item()
+        return total, slope
 
-    def _with_surroundings(self, latents: Tensor) -> Tensor:
-        around = self.y[self.wide.outer].clone()
-        around[self.wide.inner()] = latents
-        return around
+
+def _lies(part: Span, whole: Span) -> bool:
+    return whole.start <= part.start < whole.stop
 
 
-def _judged(near: Window, wide: Window, target: Tensor) -> tuple[Area, Tensor]:
-    """Where a window's error is measured: the core and half of the halo, in pixels of the wide window; and its target.
+def _judged(tile: Window, target: Tensor) -> tuple[Area, Tensor]:
+    """Where a tile's error is measured: the core and half of the halo, in pixels of the outer area; and its target.
 
-    Nearer to the wide window's border the synthesis sees zeros where the picture goes on.
+    Nearer to the border of the outer area the synthesis sees zeros where the picture goes on.
     """
     reach = HALO // 2 * LATENT_STRIDE
     spans = []
     for core, outer, size in (
-        (near.rows, wide.outer_rows, target.shape[0]),
-        (near.columns, wide.outer_columns, target.shape[1]),
+        (tile.rows, tile.outer_rows, target.shape[0]),
+        (tile.columns, tile.outer_columns, target.shape[1]),
     ):
         first = max(0, core.start * LATENT_STRIDE - reach)
         end = min(size, core.stop * LATENT_STRIDE + reach)

@@ -100,4 +100,4 @@ def test_pixels_are_within_two_levels_on_this_hardware(native: Models, path: Pat
     difference = errors(native, path, label)
     assert difference.max() <= 2
     assert np.count_nonzero(difference > 1) <= max(1, 0.001 * difference.size)
-    assert difference.sum() <= max(1, 0.25 * difference.size)  # of a single pixel one sample may be rounded otherwise
+    assert difference.sum() <= max(2, 0.25 * difference.size)  # of a single pixel two samples may be rounded otherwise

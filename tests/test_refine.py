@@ -68,30 +68,39 @@ def test_every_effort_is_worth_its_time(model: Model, channels: int, quality: in
     assert found[0] * 0.99 > found[1] > found[2]
 
 
-def test_refined_files_are_smaller_and_better(model: Model, models: Models):
+def test_refined_files_are_worth_more(model: Model, models: Models):
+    """By the clean picture, which the search does not know."""
     clean, noisy = scene(128, 192), scene(128, 192, sigma=25)
     boxes = [codec.encode(Picture(noisy), model, 4, None, effort) for effort in (0, 2)]
-    sizes = [len(dump(box)) for box in boxes]
-    errors = [np.square(codec.decode(box, models, 1.0).pixels.astype(float) - clean).mean() for box in boxes]
-    assert sizes[1] < 0.98 * sizes[0]
+    errors = [np.square(codec.decode(box, models, 1.0).pixels.astype(float) - clean).sum() for box in boxes]
+    costs = [8 * len(dump(box)) + float(LAMBDAS[3]) / 3 * error for box, error in zip(boxes, errors, strict=True)]
     assert errors[1] < errors[0]
+    assert costs[1] < 0.97 * costs[0]
 
 
-def test_windows_hang_together(model: Model, monkeypatch: pytest.MonkeyPatch):
-    """Latents refined in six small windows do nearly as well as in one: none is forgotten, none out of step."""
+@pytest.mark.parametrize(("slices", "tile", "group", "least"), [(64, 4, 192, 0.85), (8, 4, 8, 0.5), (4, 8, 8, 0.5)])
+def test_parts_hang_together(
+    model: Model, monkeypatch: pytest.MonkeyPatch, slices: int, tile: int, group: int, least: float
+):
+    """Latents refined in small parts do nearly as well as in one: none is forgotten, none out of step."""
     noisy = scene(112, 176, sigma=25)
-    target = best_estimate(model, torch.from_numpy(noisy), Noise.gaussian(25), SCHEDULES[1].views)
-    plain = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None)), 4, target)
-    whole = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None, 2)), 4, target)
-    monkeypatch.setattr(refine, "CORE", 4)
-    monkeypatch.setattr(refine, "HALO", 2)
-    pieces = lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None, 2)), 4, target)
-    assert pieces < plain - 0.8 * (plain - whole)
+    target = best_estimate(model, torch.from_numpy(noisy), Noise.gaussian(25), SCHEDULES[0].views)
+
+    def cost(effort: int) -> float:
+        return lagrangian(model, dump(codec.encode(Picture(noisy), model, 4, None, effort)), 4, target)
+
+    won = cost(0) - cost(1)
+    for name, value in (("SLICE_LATENTS", slices), ("TILE", tile), ("GROUP", group), ("HALO", 4)):
+        monkeypatch.setattr(refine, name, value)
+    monkeypatch.setattr(base, "SLICE_LATENTS", slices)
+    monkeypatch.setattr(base, "SLICE_HYPER", max(1, slices // 4))
+    assert cost(0) - cost(1) > least * won > 0
 
 
 def test_progress_is_told_and_ends_at_one(model: Model, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(refine, "CORE", 2)
-    monkeypatch.setattr(refine, "HALO", 2)
+    monkeypatch.setattr(refine, "GROUP", 2)
+    monkeypatch.setattr(refine, "TILE", 2)
+    monkeypatch.setattr(refine, "SLICE_LATENTS", 2)
     told: list[float] = []
     codec.encode(Picture(scene(64, 32, sigma=25)), model, 3, None, 1, told.append)
     views, rounds = SCHEDULES[0].views, SCHEDULES[0].rounds
@@ -140,7 +149,7 @@ def test_the_file_holds_what_the_search_counted_on(model: Model):
     (search,) = found
     layer = base.encode_base(model, noisy, 4, lambda *_: refined)
     assert torch.equal(layer.y_hat, search.y)
-    bits = search._cost - search.error_weight * search._error(layer.y_hat)
+    bits = search._cost - search.error_weight * search._error()
     overhead = 8 * 8  # symbol checksum and a length
     assert abs(8 * len(layer.latents.payload) - overhead - bits) <= 0.01 * bits + 2 * 64
 

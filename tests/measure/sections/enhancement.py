@@ -30,9 +30,9 @@ def _white(rows: list[Row]) -> str:
         "### White noise\n\n"
         "Residuals of 512 x 768 x 3 samples of white Gaussian noise, at each quality's lambda; rates are the section's "
         "real bytes. *Ideal quantiser*: a scalar, uniform one with its points at the centroids and its indices ideally "
-        "coded, the zero cell as wide as the others, at the distortion that was reached; the layer's trellis is to stay "
-        "below it. *Bound*: 1.5 log2(variance / MSE). Last column: lambda * MSE + rate as a share of what it is without the layer.\n\n"
-        + table(head, lines)
+        "coded, the zero cell as wide as the others, at the distortion that was reached; the trellis is to stay below. "
+        "*Bound*: 1.5 log2(variance / MSE). Last column: lambda * MSE + rate as a share of what it is without the "
+        "layer.\n\n" + table(head, lines)
     )
 
 
