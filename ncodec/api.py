@@ -40,8 +40,8 @@ def encode(
         quality: 1 (smallest) ... 8 (best), of the denoised picture.
         noise_quality: the same for the noise and fine detail on top of it; None takes `quality`; "off" leaves the
             enhancement layer out, and the file then decodes only denoised.
-        effort: 0 (one pass) ... 3, how long better latents for this very picture are searched for: smaller files and
-            better pictures for seconds of time a megapixel (docs/measurements.md); decoding is the same.
+        effort: 0 (one pass) ... 3, how long better latents for this very picture are searched for: a better
+            picture for its bits, for seconds of time a megapixel (docs/measurements.md); decoding is the same.
         model: name of a released model, or path of a weights file.
         device: "auto", "cpu", "cuda" or "cuda:n".
 

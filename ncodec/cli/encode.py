@@ -42,7 +42,7 @@ _KIND = Kind(reads=PICTURES, ending=".ncd")
     type=click.IntRange(0, EFFORTS),
     default=0,
     show_default=True,
-    help="Search for better latents: smaller files, better pictures, seconds to minutes a megapixel.",
+    help="Search for better latents: a better picture for its bits, seconds to minutes a megapixel.",
 )
 @options.metadata("Leave out EXIF (camera, time, place). Pixels are turned as it says; the colour profile stays.")
 @click.option("--model", default="base", show_default=True, metavar="NAME|PATH", help="A release, or a weights file.")
