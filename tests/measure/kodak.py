@@ -29,6 +29,7 @@ from ncodec.container import ENHANCEMENTS, LATENTS, QUALITIES, Container, Tag, d
 from ncodec.enhancement import slices
 from ncodec.entropy import Encoder, Tables
 from ncodec.nets.model import Model
+from ncodec.nets.windows import Window
 from ncodec.picture import Picture
 from ncodec.residual import add_residual
 from ncodec.train.checkpoint import load_start
@@ -92,7 +93,7 @@ def measure(job: Job) -> list[Row]:
         if quality == CHECKED_QUALITY:
             check(coded)
         if job.weights and quality in FLOAT_QUALITIES:
-            rows.append({"kind": "integers"} | about | integers_row(job.weights, coded, clean, noisy))
+            rows.append({"kind": "integers"} | about | integers_row(model, job.weights, coded, clean, noisy))
     return rows
 
 
@@ -185,22 +186,38 @@ def check(coded: Coded) -> None:
             raise RuntimeError(f"decoding with strength {strength} gives another picture than encoding")
 
 
-def integers_row(weights: Path, coded: Coded, clean: np.ndarray, noisy: np.ndarray) -> Row:
-    """Bits of the base layer: by the floating-point networks, by the integer tables, in streams and in sections."""
+def integers_row(model: Model, weights: Path, coded: Coded, clean: np.ndarray, noisy: np.ndarray) -> Row:
+    """Bits of the base layer and PSNR by the floating-point networks, and by the integer ones, rounded as plainly."""
     quality = coded.box.header.quality
     x = torch.from_numpy(noisy).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
         estimate, rate_bpp = network(weights)(x, torch.tensor([quality - 1]))
     denoised = (255 * estimate[0].permute(1, 2, 0)).round().clamp(0, 255).to(torch.uint8).numpy()
-    base_streams = [stream for stream in coded.streams if stream.layer != "enhancement"]
+    latent_bits, rounded = rounded_plainly(model, noisy, quality)
     return {
         "float_bits": rate_bpp.item() * x.shape[2] * x.shape[3],
-        "ideal_bits": sum(stream.ideal_bits for stream in base_streams),
-        "stream_bits": 8 * sum(stream.size_bytes for stream in base_streams),
-        "section_bits": 8 * coded.box.size_bytes(Tag.HYPERPRIOR, *LATENTS),
+        "integer_bits": sum(stream.ideal_bits for stream in coded.streams if stream.layer == "hyper") + latent_bits,
         "float_psnr_db": psnr_db(denoised, clean),
-        "psnr_db": psnr_db(coded.denoised, clean),
+        "integer_psnr_db": psnr_db(rounded, clean),
     }
+
+
+def rounded_plainly(model: Model, noisy: np.ndarray, quality: int) -> tuple[float, np.ndarray]:
+    """Entropy of the latents in bits, and the denoised picture, without a trellis: as the networks were trained."""
+    bits = 0.0
+    with torch.inference_mode():
+        y = model.transforms.analyse(torch.from_numpy(noisy), quality)
+        z = base.hyper_latents(model, y)
+
+        def code(step: int, window: Window, mean: torch.Tensor, rows: np.ndarray) -> np.ndarray:
+            nonlocal bits
+            symbols = base.residual(y[window.core], step, mean).round().short().numpy().reshape(-1)
+            symbols *= model.latent_tables.codes(rows)
+            bits += entropy_bits(symbols, rows, model.latent_tables)
+            return base.whole_steps(symbols)
+
+        base._code_latents(model, z, y, code)
+        return bits, codec._synthesise(model, y, quality, noisy.shape)
 
 
 @cache

@@ -104,15 +104,14 @@ def _integers(about: Row, rows: list[Row]) -> str:
     lines = []
     for quality in values_of(compared, "quality"):
         some = [row for row in compared if row["quality"] == quality]
-        bits = sum(row["float_bits"] for row in some)
-        more = [sum(row[key] for row in some) / bits - 1 for key in ("ideal_bits", "stream_bits", "section_bits")]
-        psnr = (mean(some, "psnr_db") or 0) - (mean(some, "float_psnr_db") or 0)
-        lines.append([str(quality), *(signed_percent(share, 2) for share in more), f"{psnr:+.3f} dB"])
+        bits = [sum(row[key] for row in some) for key in ("integer_bits", "float_bits")]
+        psnr = (mean(some, "integer_psnr_db") or 0) - (mean(some, "float_psnr_db") or 0)
+        lines.append([str(quality), signed_percent(bits[0] / bits[1] - 1, 2), f"{psnr:+.3f} dB"])
     return (
         "### What going to integers costs\n\n"
-        "Bits of the base layer of all pictures at sigma 25, against what the trained floating-point networks "
-        "(float32, Gaussian tables of any width) estimate for them: the entropy under the integer networks' tables, "
-        "the streams' bytes, and the sections' bytes with checksums and lengths; and the change in PSNR of the "
-        f"denoised picture. Weights: {about.get('float_gigapixels_seen')} gigapixels seen.\n\n"
-        + table(["quality", "entropy", "streams", "sections", "PSNR"], lines)
+        "Entropy of the base layer of all pictures at sigma 25 under the integer networks' tables, against what the "
+        "trained floating-point networks (float32, Gaussian tables of any width) estimate for it, latents rounded "
+        "plainly in both; and the change in PSNR of the denoised picture. "
+        f"Weights: {about.get('float_gigapixels_seen')} gigapixels seen.\n\n"
+        + table(["quality", "entropy", "PSNR"], lines)
     )
