@@ -13,6 +13,7 @@ from ncodec import base
 from ncodec.container import Tag
 from ncodec.entropy import TOTAL, Decoder, Encoder
 from ncodec.nets.model import Model
+from ncodec.nets.prior import SYMBOL_MAX
 from ncodec.paths import FIRST_ROW, PATH, TO_FINER, WEIGHT, LatentPaths, with_odd
 from ncodec.train.tables import LATENT_ROWS, latent_scales, latent_tables
 from ncodec.trellis.states import NEXT_STATE, ZERO_COUNT, odd_rows
@@ -55,6 +56,18 @@ def test_what_is_pushed_is_popped(count: int, seed: int, spread: float):
     assert (np.abs(halves / 2 - values)[rows >= FIRST_ROW] <= 2).all()
     others = ~odd_rows(TABLES).take(rows) & (rows > 0)
     assert (halves[others] == 2 * np.rint(values[others])).all()
+
+
+def test_the_largest_latents_fit_their_symbols():
+    """The odd quantiser's magnitude is one more than half of the half steps: it must not leave int16."""
+    rows = np.full(300, FIRST_ROW, np.uint8)
+    values = np.resize(np.array([SYMBOL_MAX, -SYMBOL_MAX, SYMBOL_MAX - 1], np.float32), len(rows))
+    paths = LatentPaths(rows, TABLES)
+    encoder = Encoder(TABLES)
+    halves = paths.push(encoder, paths.quantise(values, COSTS))
+    assert (np.abs(halves - 2 * values) <= 6).all()
+    decoder = Decoder(encoder.finish(), TABLES)
+    assert (paths.pop(decoder)[1] == halves).all()
 
 
 def test_paths_go_through_the_rows_in_order():
